@@ -1,0 +1,64 @@
+"""Whom a message is for: asked of the plugins, read page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+import gevent
+import peewee
+import structlog
+
+from onepush_core.errors import StoreUnavailable, UnknownAudienceType
+from onepush_core.objects import App, Message, Selector
+from onepush_core.plugins import Plugins
+from onepush_core.store.audience import KeyQuery, Page, read_named, read_page
+from onepush_core.store.transaction import Transaction
+
+log = structlog.get_logger("onepush.audiences")
+DEADLINE = 5.0
+Source = Iterable[str] | KeyQuery | peewee.Select
+
+
+class Audience:
+    """The devices of one message: a query of device keys, or an iterable of device ids."""
+
+    def __init__(self, message: Message, source: Source) -> None:
+        self._message = message
+        self._query: KeyQuery | peewee.Select | None = None
+        self._ids: Iterator[str] = iter(())
+        if isinstance(source, KeyQuery | peewee.Select):
+            self._query = source
+        else:
+            self._ids = iter(source)
+
+    def page(self, transaction: Transaction, after: int, limit: int) -> Page:
+        """The next page. Ids are read on from where the last page ended."""
+        if self._query is not None:
+            return read_page(transaction, self._message, self._query, after, limit)
+        ids = list(islice(self._ids, limit))
+        page = read_named(transaction, self._message, ids)
+        return Page(page.devices, after + 1 if len(ids) == limit else None)
+
+
+class Audiences:
+    """Asks the plugins which devices a selector means."""
+
+    def __init__(self, plugins: Plugins) -> None:
+        self._resolve = plugins.manager.hook.resolve_audience
+
+    def resolve(self, app: App, selector: Selector) -> Source:
+        """Raises UnknownAudienceType when no plugin knows this kind, InvalidAudience when one refuses it."""
+        with gevent.Timeout(DEADLINE, StoreUnavailable("the audience was not resolved in time")):
+            source: Source | None = self._resolve(app=app, selector=selector)
+        if source is None:
+            raise UnknownAudienceType(f"audienceType: no plugin resolves {selector.kind!r}")
+        return source
+
+    def of(self, message: Message) -> Audience | None:
+        """The audience of a message accepted before; None when its resolver does not answer just now."""
+        try:
+            return Audience(message, self.resolve(message.app, message.selector))
+        except Exception as error:
+            log.error("resolve_audience_failed", message=message.id, error=type(error).__name__)
+            return None

@@ -1,0 +1,86 @@
+"""Later rounds: deliveries that come due are offered again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import gevent
+import structlog
+from gevent.event import Event
+
+from onepush_core.clock import Clock
+from onepush_core.errors import OnepushError
+from onepush_core.objects import Message
+from onepush_core.offering import LEASE, Offering
+from onepush_core.store import due, messages
+from onepush_core.store.due import Due
+from onepush_core.store.engine import SqliteEngine
+from onepush_core.store.transaction import Transaction
+
+log = structlog.get_logger("onepush.followup")
+BATCH = 1000
+LOOK = 0.5
+
+
+class Followup:
+    """One loop that claims what is due and runs its rounds. ``look``: seconds between two looks."""
+
+    def __init__(
+        self,
+        engine: SqliteEngine,
+        offering: Offering,
+        clock: Clock,
+        is_cancelled: Callable[[Message], bool],
+        look: float = LOOK,
+    ) -> None:
+        self._engine = engine
+        self._offering = offering
+        self._clock = clock
+        self._is_cancelled = is_cancelled
+        self._look = look
+        self._stopping = Event()
+
+    def run(self) -> None:
+        """Work until ``stop``; a failure of the store costs a pause."""
+        while not self._stopping.is_set():
+            try:
+                more = self.run_due()
+            except Exception as error:
+                expected = isinstance(error, OnepushError)
+                log.error("followup_failed", error=type(error).__name__, exc_info=not expected)
+                more = False
+            self._stopping.wait(0.001 if more else self._look)
+
+    def stop(self) -> None:
+        """End the loop."""
+        self._stopping.set()
+
+    def run_due(self) -> bool:
+        """One batch of what is due now; True when there may be more."""
+        now = self._clock.now()
+        earliest = self._engine.read(due.next_due)
+        if earliest is None or earliest > now:
+            return False
+        claimed, found = self._engine.write(lambda transaction: _claim(transaction, now))
+        by_message: dict[int, list[Due]] = {}
+        for one in claimed:
+            by_message.setdefault(one.message, []).append(one)
+        for key, group in by_message.items():
+            self._offer(found.get(key), group, now)
+        return len(claimed) == BATCH
+
+    def _offer(self, message: Message | None, group: Sequence[Due], now: int) -> None:
+        if message is None or message.expires_at <= now or self._is_cancelled(message):
+            return
+        try:
+            self._offering.later_round(message, group)
+        except Exception as error:
+            # The lease brings these devices back; the others of the batch are not to wait for them.
+            log.error("round_failed", message=message.id, error=type(error).__name__)
+            gevent.sleep(0)
+
+
+def _claim(transaction: Transaction, now: int) -> tuple[list[Due], dict[int, Message]]:
+    claimed = due.claim_due(transaction, now, now + LEASE, BATCH)
+    found = {key: messages.find_message(transaction, key) for key in {one.message for one in claimed}}
+    return claimed, {key: message for key, message in found.items() if message is not None}

@@ -1,0 +1,140 @@
+"""The ledger: what became of every delivery, written through the store's one writer.
+
+Nothing here waits for a commit; jobs are written in the order of the calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import gevent
+import structlog
+
+from onepush_core import rounds
+from onepush_core.clock import Clock
+from onepush_core.metrics import Metrics
+from onepush_core.objects import DeliveryState, Message, Receipt, Status
+from onepush_core.rounds import Verdict
+from onepush_core.store import deliveries, devices, messages
+from onepush_core.store.deliveries import Change, Schedule
+from onepush_core.store.engine import SqliteEngine
+from onepush_core.store.trail import Entry, add_entry
+from onepush_core.store.transaction import Transaction
+
+log = structlog.get_logger("onepush.ledger")
+Confirmed = Callable[[list[Receipt]], None]
+
+
+class Ledger:
+    """Records verdicts and confirms. ``confirmed`` is called with what was news, once it is stored."""
+
+    def __init__(
+        self,
+        engine: SqliteEngine,
+        clock: Clock,
+        metrics: Metrics,
+        schedule: Schedule,
+        queue_limit: int,
+        confirmed: Confirmed,
+    ) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._metrics = metrics
+        self._schedule = schedule
+        self._queue_limit = queue_limit
+        self._confirmed = confirmed
+        self._confirms: dict[tuple[str, str], list[int]] = {}
+
+    def record(
+        self,
+        message: Message,
+        verdicts: Sequence[Verdict],
+        rest: Sequence[Change] = (),
+        *,
+        ended: Sequence[int] = (),
+        page: Sequence[int] = (),
+        cursor: int | None = None,
+        dispatched: bool = False,
+    ) -> None:
+        """Write what a step of a round has brought.
+
+        ``rest``: changes nobody answered for (leases, check-backs). ``ended``: devices for which a
+        transient message is over. ``page``: devices whose queue may now be too long. ``cursor``: how
+        far the first round has come; ``dispatched``: that was all of it.
+        """
+        now = self._clock.now()
+        self._measure(message, verdicts, now)
+
+        def job(transaction: Transaction) -> None:
+            handed_off = sum(self._write(transaction, message, verdict, now) for verdict in verdicts)
+            for change in rest:
+                deliveries.apply_change(transaction, message.key, change, self._schedule, now)
+            for name, counts in rounds.count(verdicts).items():
+                deliveries.count_outcomes(transaction, message.key, name, counts)
+            if ended:
+                deliveries.end_devices(transaction, message.key, ended, DeliveryState.EXPIRED, now)
+            if page:
+                deliveries.drop_overflow(transaction, page, self._queue_limit, now)
+            messages.advance(transaction, message.key, now, handed_off, cursor, dispatched)
+
+        self._engine.submit(job)
+
+    def _write(self, transaction: Transaction, message: Message, verdict: Verdict, now: int) -> int:
+        """Write one verdict; how many deliveries it handed off."""
+        change = verdict.change
+        changed = deliveries.apply_change(transaction, message.key, change, self._schedule, now)
+        if verdict.status is not Status.HELD:
+            entry = Entry(change.devices, now, verdict.transport, verdict.status.value, verdict.reason)
+            add_entry(transaction, message.key, entry)
+        if verdict.status is Status.GONE:
+            devices.forget_address(transaction, change.devices, verdict.transport)
+        return changed if change.state is DeliveryState.HANDED_OFF else 0
+
+    def _measure(self, message: Message, verdicts: Iterable[Verdict], now: int) -> None:
+        for verdict in verdicts:
+            number = len(verdict.change.devices)
+            self._metrics.outcome(verdict.transport, verdict.status.value, verdict.reason, number)
+            if verdict.status in (Status.DELIVERED, Status.SENT):
+                self._metrics.handed(verdict.transport, (now - message.accepted_at) / 1000)
+
+    def note(
+        self, message: Message, devices: Sequence[int], transport: str, outcome: str, reason: str
+    ) -> None:
+        """Add a line to the trail that changes nothing."""
+        entry = Entry(devices, self._clock.now(), transport, outcome, reason)
+        self._engine.submit(lambda transaction: add_entry(transaction, message.key, entry))
+
+    def flush(self) -> None:
+        """Wait until everything said so far is on disk."""
+        if self._confirms:
+            self._submit_confirms()
+        self._engine.flush()
+
+    def confirm(self, transport: str, message_id: str, device: int) -> None:
+        """A device says that it has a message. All confirms of one turn of the hub become one job."""
+        if not self._confirms:
+            gevent.get_hub().loop.run_callback(self._submit_confirms)
+        self._confirms.setdefault((transport, message_id), []).append(device)
+
+    def _submit_confirms(self) -> None:
+        confirms, self._confirms = self._confirms, {}
+        if not confirms:
+            return
+        now = self._clock.now()
+
+        def job(transaction: Transaction) -> list[Receipt]:
+            receipts: list[Receipt] = []
+            for (transport, message_id), keys in confirms.items():
+                _, news = deliveries.confirm(transaction, message_id, transport, keys, now)
+                receipts += [Receipt(message_id, key, transport, now) for key in news]
+            return receipts
+
+        self._engine.submit(job, self._settle_confirms)
+
+    def _settle_confirms(self, receipts: list[Receipt], error: BaseException | None) -> None:
+        if error is not None:
+            # The devices confirm again when the message is sent again.
+            log.error("confirms_not_written", error=type(error).__name__)
+        elif receipts:
+            self._metrics.confirmed(len(receipts))
+            self._confirmed(receipts)

@@ -1,0 +1,209 @@
+"""The words of onepush as data: frozen, and importing nothing of ours.
+
+Times are integer milliseconds since the epoch (UTC); durations are seconds.
+``key`` is the integer the store uses inside, ``id`` the opaque string the outside sees.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+import msgspec
+
+
+class Platform(enum.StrEnum):
+    """What a device runs on."""
+
+    ANDROID = "ANDROID"
+    IOS = "IOS"
+    PC = "PC"
+    WEB = "WEB"
+
+
+class MessageType(enum.StrEnum):
+    """MSG is meant for people, CMD for the app itself."""
+
+    MSG = "MSG"
+    CMD = "CMD"
+
+
+class App(msgspec.Struct, frozen=True):
+    """A sender's registration; it owns devices and messages."""
+
+    key: int
+    id: str
+    name: str
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    """What a request says of who sent it."""
+
+    app_id: str
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"Credentials(app_id={self.app_id!r}, secret=…)"
+
+
+class Device(msgspec.Struct, frozen=True, gc=False):
+    """One installation of an app.
+
+    ``id`` and ``token`` are secrets of the device: never log them.
+    ``gone``: names of transports that declared its address dead, comma-separated.
+    ``attempts`` counts how often the message in hand was handed to it before.
+    """
+
+    key: int
+    id: str
+    app: int
+    alias: str
+    platform: str
+    token: str
+    vendor: str | None = None
+    mobile: str | None = None
+    tenant: str | None = None
+    gone: str | None = None
+    attempts: int = 0
+
+    def __repr__(self) -> str:
+        return f"Device(key={self.key}, platform={self.platform!r}, vendor={self.vendor!r})"
+
+
+class Registration(msgspec.Struct, frozen=True):
+    """What a device says of itself when it registers."""
+
+    alias: str
+    platform: str
+    token: str
+    mobile: str | None = None
+    tags: tuple[str, ...] = ()
+    tenant: str | None = None
+    vendor: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Registration(platform={self.platform!r}, vendor={self.vendor!r})"
+
+
+class Selector(msgspec.Struct, frozen=True):
+    """For whom: a kind (``ALIAS``, ``TAG``, ``DEVICE``, ``ALL``, …) and its values."""
+
+    kind: str
+    values: tuple[str, ...]
+
+
+class Message(msgspec.Struct, frozen=True):
+    """What is sent, the same for every device of its audience."""
+
+    key: int
+    id: str
+    app: App
+    alert: str
+    accepted_at: int
+    expires_at: int
+    duration: int = 259_200
+    platform: str = "ALL"
+    selector: Selector = Selector("ALL", ("ALL",))
+    need_confirm: bool = False
+    type: str = "MSG"
+    title: str | None = None
+    extra: Any = None
+    tenant: str | None = None
+    sender: str | None = None
+    send_device: str | None = None
+    sound: str | None = None
+    badge: int | None = None
+    sms_message: str | None = None
+    sms_delay: int | None = None
+    options: dict[str, Any] = {}
+
+    @property
+    def transient(self) -> bool:
+        """True for ``duration: 0``: whom the first round does not reach gets nothing."""
+        return self.duration == 0
+
+    def __repr__(self) -> str:
+        return f"Message(id={self.id!r})"
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """A send as the caller asked for it: checked, not yet accepted."""
+
+    alert: str
+    selector: Selector
+    platform: str = "ALL"
+    duration: int = 259_200
+    need_confirm: bool = False
+    type: str = "MSG"
+    title: str | None = None
+    extra: Any = None
+    tenant: str | None = None
+    sender: str | None = None
+    send_device: str | None = None
+    sound: str | None = None
+    badge: int | None = None
+    sms_message: str | None = None
+    sms_delay: int | None = None
+    options: dict[str, Any] = {}
+
+
+class Status(enum.StrEnum):
+    """What a transport can say at once of one device.
+
+    SENT: the transport accepted it, nothing more.
+    DELIVERED: handed over for good; nothing more will be done for this device.
+    HELD: the transport has it in hand and reports later through ``gateway.record``.
+    FAILED: may work elsewhere or later.
+    GONE: this address is dead; the core forgets it.
+    """
+
+    SENT = "sent"
+    DELIVERED = "delivered"
+    HELD = "held"
+    FAILED = "failed"
+    GONE = "gone"
+
+
+class Outcome(msgspec.Struct, frozen=True, gc=False):
+    """What became of one device in one call of ``deliver``.
+
+    ``device``: the device's key. ``reason``: short, for the trail, without personal data.
+    ``retry_after``: with FAILED, seconds after which the same transport may be asked again;
+    None: not again. ``again``: with SENT, ask this transport again on the resend schedule
+    until a receipt comes.
+    """
+
+    device: int
+    status: Status
+    reason: str | None = None
+    retry_after: float | None = None
+    again: bool = False
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """Proof that a device has a message: the message's id and the device's key."""
+
+    message: str
+    device: int
+    transport: str
+    at: int
+
+
+class DeliveryState(enum.IntEnum):
+    """Where one delivery (message × device) stands; all but PENDING are final."""
+
+    PENDING = 0
+    CONFIRMED = 1
+    HANDED_OFF = 2
+    EXPIRED = 3
+    CANCELLED = 4
+    DROPPED = 5
+
+
+class MessageState(enum.IntEnum):
+    """DISPATCHING: the first round is under way. ACTIVE: some deliveries are pending."""
+
+    DISPATCHING = 0
+    ACTIVE = 1
+    FINISHED = 2
+    CANCELLED = 3

@@ -1,0 +1,142 @@
+"""An outlet: one transport behind its own deadline, bulkhead and breaker.
+
+An exception, a hang or nonsense from one plugin must never hurt another, nor the message.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import gevent
+import structlog
+from gevent.lock import BoundedSemaphore
+
+from onepush_core.objects import Device, Message, Outcome, Status
+
+log = structlog.get_logger("onepush.outlet")
+
+
+class Breaker:
+    """Opens after some failures in a row; pauses, then lets one call try. Pure but for the clock."""
+
+    def __init__(
+        self,
+        failures: int = 5,
+        pause: float = 30.0,
+        longest: float = 300.0,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._allowed = failures
+        self._first_pause = pause
+        self._longest = longest
+        self._monotonic = monotonic
+        self._failures = 0
+        self._pause = pause
+        self._open_until = 0.0
+
+    def pause_left(self) -> float:
+        """Seconds for which no call is to be made; 0 when closed."""
+        return max(0.0, self._open_until - self._monotonic())
+
+    def succeeded(self) -> None:
+        """A call came back: closed."""
+        self._failures = 0
+        self._pause = self._first_pause
+
+    def failed(self) -> None:
+        """A call failed as a whole."""
+        self._failures += 1
+        if self._failures >= self._allowed:
+            self._open_until = self._monotonic() + self._pause
+            self._pause = min(self._pause * 2, self._longest)
+
+
+class Outlet:
+    """Calls ``deliver`` of one plugin, and always comes back with a list of outcomes."""
+
+    def __init__(
+        self,
+        name: str,
+        bit: int,
+        call: Callable[..., Any],
+        *,
+        first: bool,
+        takes: Callable[[Message, Device], bool] | None,
+        deadline: float,
+        concurrency: int,
+        breaker: Breaker | None = None,
+    ) -> None:
+        self.name = name
+        self.bit = bit
+        self.first = first
+        self.takes = takes
+        self.breaker = breaker or Breaker()
+        self.waiting = 0
+        self._call = call
+        self._deadline = deadline
+        self._places = BoundedSemaphore(concurrency)
+
+    def wants(self, message: Message, device: Device) -> bool:
+        """What the plugin says of itself; without a word of its own it wants all."""
+        if self.takes is None:
+            return True
+        try:
+            return bool(self.takes(message, device))
+        except Exception as error:
+            self._log(message, "takes_raised", error)
+            return False
+
+    def offer(self, message: Message, devices: Sequence[Device], waited: float) -> list[Outcome]:
+        """Ask the plugin; what it said of these devices, each at most once."""
+        if not devices:
+            return []
+        pause = self.breaker.pause_left()
+        if pause:
+            return _all_failed(devices, "breaker open", pause)
+        with self._places:
+            return self._ask(message, devices, waited)
+
+    def _ask(self, message: Message, devices: Sequence[Device], waited: float) -> list[Outcome]:
+        offered = {device.key for device in devices}
+        outcomes: list[Outcome] = []
+        try:
+            with gevent.Timeout(self._deadline):
+                self._collect(self._call(message=message, devices=devices, waited=waited), offered, outcomes)
+        except gevent.Timeout:
+            self._log(message, "deliver_timed_out", None)
+            return self._failed(devices, outcomes, "deadline exceeded")
+        except Exception as error:
+            self._log(message, "deliver_raised", error)
+            return self._failed(devices, outcomes, f"plugin error: {type(error).__name__}")
+        self.breaker.succeeded()
+        return outcomes
+
+    def _collect(self, answers: list[Any], offered: set[int], outcomes: list[Outcome]) -> None:
+        """Keep what is meant: an Outcome of an offered device, the first one of each."""
+        for answer in answers:
+            for outcome in answer if isinstance(answer, Iterable) else _refuse(answer):
+                if not isinstance(outcome, Outcome):
+                    raise TypeError("deliver gave something that is not an Outcome")
+                if outcome.device in offered:
+                    offered.remove(outcome.device)
+                    outcomes.append(outcome)
+
+    def _failed(self, devices: Sequence[Device], known: list[Outcome], reason: str) -> list[Outcome]:
+        """What was said before the failure counts; of the rest it may be tried again later."""
+        self.breaker.failed()
+        said = {outcome.device for outcome in known}
+        rest = [device for device in devices if device.key not in said]
+        return known + _all_failed(rest, reason, max(5.0, self.breaker.pause_left()))
+
+    def _log(self, message: Message, event: str, error: Exception | None) -> None:
+        log.error(event, plugin=self.name, message=message.id, error=type(error).__name__ if error else None)
+
+
+def _refuse(answer: Any) -> Iterable[Any]:
+    raise TypeError(f"deliver gave {type(answer).__name__}, not outcomes")
+
+
+def _all_failed(devices: Sequence[Device], reason: str, retry_after: float) -> list[Outcome]:
+    return [Outcome(device.key, Status.FAILED, reason, retry_after) for device in devices]

@@ -1,0 +1,161 @@
+"""The plugins of one gateway: found by entry point, made from their settings, registered and checked."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, NamedTuple
+
+import pluggy
+import structlog
+
+from onepush_core import hookspecs
+from onepush_core.defaults import DEFAULTS
+from onepush_core.errors import ConfigurationError
+from onepush_core.hookspecs import NAMESPACE
+
+log = structlog.get_logger("onepush.plugins")
+CORE = "core"
+HOOKS = tuple(name for name, value in vars(hookspecs).items() if hasattr(value, f"{NAMESPACE}_spec"))
+
+
+class PluginState(NamedTuple):
+    """What ``onepush plugins`` shows of one plugin. ``state``: active, idle or set aside."""
+
+    name: str
+    version: str
+    hooks: list[str]
+    state: str
+    reason: str | None
+
+
+class Plugins:
+    """One plugin manager, and what its plugins are called."""
+
+    def __init__(self) -> None:
+        self.manager = pluggy.PluginManager(NAMESPACE)
+        self.manager.add_hookspecs(hookspecs)
+        self._versions: dict[str, str] = {}
+        self._aside: dict[str, str] = {}
+        self._callers: dict[tuple[str, str], Callable[..., Any]] = {}
+
+    def register(self, plugin: object, name: str, version: str = "") -> None:
+        """Add one plugin. Raises ConfigurationError for a hook or argument that does not exist."""
+        try:
+            self.manager.register(plugin, name)
+            self.manager.check_pending()
+        except (pluggy.PluginValidationError, ValueError) as error:
+            raise ConfigurationError(f"plugin {name}: {str(error).splitlines()[0]}") from error
+        self._versions[name] = version
+
+    def set_aside(self, name: str, reason: str) -> None:
+        """This plugin is installed, but does not take part."""
+        self._aside[name] = reason
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all registered plugins."""
+        return list(self._versions)
+
+    def implementations(self, hook: str) -> list[Any]:
+        """The implementations of a hook in calling order, without wrappers."""
+        caller = getattr(self.manager.hook, hook)
+        found = [one for one in caller.get_hookimpls() if not (one.hookwrapper or one.wrapper)]
+        return found[::-1]
+
+    def caller(self, hook: str, name: str) -> Callable[..., Any]:
+        """Calls a hook of this one plugin only (wrappers still apply)."""
+        if (hook, name) not in self._callers:
+            self._callers[hook, name] = self._make_caller(hook, name)
+        return self._callers[hook, name]
+
+    def _make_caller(self, hook: str, name: str) -> Callable[..., Any]:
+        wrappers = {
+            one.plugin
+            for one in getattr(self.manager.hook, hook).get_hookimpls()
+            if one.hookwrapper or one.wrapper
+        }
+        others = [
+            plugin
+            for other, plugin in self.manager.list_name_plugin()
+            if other != name and plugin is not None and plugin not in wrappers
+        ]
+        call: Callable[..., Any] = self.manager.subset_hook_caller(hook, others)
+        return call
+
+    def each(self, hook: str, **arguments: Any) -> Iterator[tuple[str, Any]]:
+        """Call a hook plugin by plugin: (name, result) of each; one that raises is logged and left out."""
+        for implementation in self.implementations(hook):
+            name = implementation.plugin_name
+            try:
+                results = self.caller(hook, name)(**arguments)
+            except Exception as error:
+                log.error("hook_raised", hook=hook, plugin=name, error=type(error).__name__)
+                continue
+            if results:
+                yield name, results[0]
+
+    def states(self) -> list[PluginState]:
+        """Every installed plugin, those set aside too."""
+        taking_part = [
+            PluginState(name, self._versions.get(name, ""), self._hooks_of(plugin), *_state(plugin))
+            for name, plugin in self.manager.list_name_plugin()
+        ]
+        aside = [PluginState(name, "", [], "set aside", reason) for name, reason in self._aside.items()]
+        return taking_part + aside
+
+    def _hooks_of(self, plugin: object) -> list[str]:
+        return [caller.name for caller in self.manager.get_hookcallers(plugin) or []]
+
+    def trace(self, write: Callable[[str], object] = sys.stderr.write) -> None:
+        """Print each hook call: name, message, result (``ONEPUSH_TRACE=1``)."""
+        from onepush_core.trace import HookTrace
+
+        tracer = HookTrace(write)
+        self.manager.add_hookcall_monitoring(tracer.before, tracer.after)
+
+
+def _state(plugin: object) -> tuple[str, str | None]:
+    """A plugin that cannot work yet (no credentials, say) tells so in ``idle_reason``."""
+    reason = getattr(plugin, "idle_reason", None)
+    return ("idle", str(reason)) if reason else ("active", None)
+
+
+def load_plugins(
+    tables: dict[str, dict[str, Any]],
+    load: Iterable[str] | None = None,
+    required: Iterable[str] = (),
+    found: Iterable[EntryPoint] | None = None,
+) -> Plugins:
+    """The core's own plugins and those installed. Raises ConfigurationError.
+
+    ``tables``: the settings of each plugin by name. ``load``: which to take (None: all).
+    A plugin that is not ``required`` and fails to import is set aside; a bad setting is always an error.
+    """
+    plugins = Plugins()
+    for name, plugin in DEFAULTS.items():
+        plugins.register(plugin(), f"{CORE}.{name}")
+    points = {point.name: point for point in (entry_points(group=NAMESPACE) if found is None else found)}
+    wanted = list(points) if load is None else list(load)
+    for name in sorted(wanted):
+        if name not in points:
+            raise ConfigurationError(f"plugins.load: no plugin named {name!r} is installed")
+        _load_one(plugins, points[name], tables.get(name, {}), name in required)
+    return plugins
+
+
+def _load_one(plugins: Plugins, point: EntryPoint, table: dict[str, Any], required: bool) -> None:
+    try:
+        factory = point.load()
+        plugin = factory(table)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"plugin {point.name}: {error}") from error
+    except Exception as error:
+        reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        if required:
+            raise ConfigurationError(f"plugin {point.name} does not load: {reason}") from error
+        log.error("plugin_set_aside", plugin=point.name, reason=reason)
+        return plugins.set_aside(point.name, reason)
+    version = point.dist.version if point.dist is not None else ""
+    return plugins.register(plugin, point.name, version)

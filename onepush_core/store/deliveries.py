@@ -1,0 +1,247 @@
+"""Deliveries: one row for each message and device, and every change of one.
+
+Each change moves the message's counters in the same transaction, so that at any moment
+total = confirmed + handed off + expired + cancelled + dropped + pending.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from onepush_core.objects import DeliveryState, MessageState
+from onepush_core.store import messages
+from onepush_core.store.trail import OURSELVES, Entry, add_entry
+from onepush_core.store.transaction import Row, Transaction
+
+FOREVER = 2**62
+NOTHING = -1
+
+
+class Due(enum.Enum):
+    """When a delivery that stays pending comes up again.
+
+    AT: at ``Change.due``, or never by itself. RESEND: on the resend schedule, but at ``Change.due``
+    at the latest. KEEP: as it stands.
+    """
+
+    AT = 1
+    RESEND = 2
+    KEEP = 3
+
+
+class Change(NamedTuple):
+    """What one answer of one transport means for some deliveries of a message.
+
+    ``state``: HANDED_OFF, or PENDING (nothing final). ``attempt``: it was handed to the transport.
+    ``asked``/``again``: the transport's bit, to be set, or 0. ``due``: milliseconds since the epoch.
+    """
+
+    devices: Sequence[int]
+    state: DeliveryState = DeliveryState.PENDING
+    attempt: bool = True
+    asked: int = 0
+    again: int = 0
+    rule: Due = Due.AT
+    due: int | None = None
+
+
+def insert_page(transaction: Transaction, message: int, devices: Sequence[int]) -> list[int]:
+    """Add pending deliveries; returns the devices that are really to be offered.
+
+    A device that was unregistered meanwhile is left out, and so are all when the message was
+    cancelled. After a crash the page may have been added before: only those not yet handled count.
+    """
+    if not devices:
+        return []
+    keys = transaction.keys(devices)
+    added = transaction.execute(
+        "INSERT INTO delivery(message, device, state, attempts, asked, again)"
+        " SELECT ?, key, 0, 0, 0, 0 FROM device WHERE key IN KEYS ? AND active = 1 AND since < ?"
+        " AND EXISTS (SELECT 1 FROM message WHERE key = ? AND state = 0) ON CONFLICT DO NOTHING",
+        (message, keys, message, message),
+    ).rowcount
+    if added:
+        transaction.execute("UPDATE message SET total = total + ? WHERE key = ?", (added, message))
+    if added == len(devices):
+        return list(devices)
+    rows = transaction.rows(
+        "SELECT device FROM delivery WHERE message = ? AND device IN KEYS ? AND state = 0 AND attempts = 0"
+        " ORDER BY device",
+        (message, keys),
+    )
+    return [row[0] for row in rows]
+
+
+class Schedule:
+    """The resend gaps as SQL: the time of the next attempt from the number of attempts so far.
+
+    The spread of ±20 % comes from the keys, so that no two devices of a crowd come due together.
+    """
+
+    def __init__(self, gaps: Sequence[float]) -> None:
+        *early, last = [round(gap * 1000) for gap in gaps]
+        steps = "".join(f" WHEN attempts <= {index} THEN {gap}" for index, gap in enumerate(early))
+        self.first = round(gaps[0] * 1000)
+        gap = f"(CASE{steps} ELSE {last} END)" if early else f"{last}"
+        self.due = f"? + {gap} * (800 + (device * 7919 + attempts * 104729 + message * 31) % 401) / 1000"
+
+
+def apply_change(transaction: Transaction, message: int, change: Change, schedule: Schedule, now: int) -> int:
+    """Write one change to those of its deliveries that are still pending; how many that were.
+
+    What was handed off is still to be counted with ``messages.advance``.
+    """
+    if not change.devices:
+        return 0
+    due, values = _due_clause(change, schedule, now)
+    where, place = _devices_clause(transaction, change.devices)
+    cursor = transaction.execute(
+        f"UPDATE delivery SET due = {due}, state = ?, attempts = attempts + ?, asked = asked | ?,"
+        f" again = again | ? WHERE message = ? AND state = 0 AND {where}",
+        [*values, change.state, int(change.attempt), change.asked, change.again, message, *place],
+    )
+    changed: int = cursor.rowcount
+    return changed
+
+
+def _due_clause(change: Change, schedule: Schedule, now: int) -> tuple[str, list[int | None]]:
+    if change.state is not DeliveryState.PENDING:
+        return "NULL", []
+    if change.rule is Due.KEEP:
+        return "due", []
+    if change.rule is Due.RESEND:
+        return f"LEAST({schedule.due}, ?)", [now, FOREVER if change.due is None else change.due]
+    return "?", [change.due]
+
+
+def _devices_clause(transaction: Transaction, devices: Sequence[int]) -> tuple[str, list[object]]:
+    if len(devices) == 1:
+        return "device = ?", [devices[0]]
+    return "device IN KEYS ?", [transaction.keys(devices)]
+
+
+def confirm(
+    transaction: Transaction, message_id: str, transport: str, devices: Sequence[int], now: int
+) -> tuple[int, list[int]]:
+    """Mark deliveries as confirmed; (message key, devices for which that is news).
+
+    Only what was addressed to a device and is pending or handed off can be confirmed by it.
+    """
+    row = transaction.row("SELECT key FROM message WHERE id = ?", (message_id,))
+    if row is None:
+        return NOTHING, []
+    message: int = row[0]
+    pending = _confirm_from(transaction, message, DeliveryState.PENDING, devices)
+    handed = _confirm_from(transaction, message, DeliveryState.HANDED_OFF, devices)
+    news = pending + handed
+    if news:
+        add_entry(transaction, message, Entry(news, now, transport, "confirmed", None))
+        messages.count(transaction, message, now, confirmed=len(news), handed_off=-len(handed))
+    return message, news
+
+
+def _confirm_from(
+    transaction: Transaction, message: int, state: DeliveryState, devices: Sequence[int]
+) -> list[int]:
+    rows = transaction.rows(
+        "UPDATE delivery SET state = 1, due = NULL WHERE message = ? AND state = ? AND device IN KEYS ?"
+        " RETURNING device",
+        (message, state, transaction.keys(devices)),
+    )
+    return [row[0] for row in rows]
+
+
+def cancel_device(transaction: Transaction, device: int, reason: str, now: int) -> None:
+    """Cancel everything that is pending for a device."""
+    rows = transaction.rows(
+        "UPDATE delivery SET state = ?, due = NULL WHERE device = ? AND state = 0 RETURNING message",
+        (DeliveryState.CANCELLED, device),
+    )
+    for (message,) in rows:
+        add_entry(transaction, message, Entry((device,), now, OURSELVES, "cancelled", reason))
+        messages.count(transaction, message, now, cancelled=1)
+
+
+def end_pending(
+    transaction: Transaction, message: int, state: DeliveryState, after: int, limit: int, now: int
+) -> int | None:
+    """Give a page of a message's pending deliveries this final state; the key to go on from, or None."""
+    rows = transaction.rows(
+        "SELECT device FROM delivery WHERE message = ? AND state = 0 AND device > ? ORDER BY device LIMIT ?",
+        (message, after, limit),
+    )
+    if rows:
+        end_devices(transaction, message, [row[0] for row in rows], state, now)
+    return rows[-1][0] if len(rows) == limit else None
+
+
+def end_devices(
+    transaction: Transaction, message: int, devices: Sequence[int], state: DeliveryState, now: int
+) -> None:
+    """Give those of these devices that are still pending this final state."""
+    ended = transaction.execute(
+        "UPDATE delivery SET state = ?, due = NULL WHERE message = ? AND state = 0 AND device IN KEYS ?",
+        (state, message, transaction.keys(devices)),
+    ).rowcount
+    if ended:
+        messages.count(transaction, message, now, **{state.name.lower(): ended})
+
+
+def drop_overflow(transaction: Transaction, devices: Sequence[int], queue_limit: int, now: int) -> int:
+    """Drop the oldest pending messages of devices that have more than ``queue_limit``; returns how many."""
+    full = transaction.rows(
+        "SELECT key FROM device WHERE key IN KEYS ? AND EXISTS (SELECT 1 FROM delivery"
+        " WHERE device = device.key AND state = 0 LIMIT 1 OFFSET ?)",
+        (transaction.keys(devices), queue_limit),
+    )
+    return sum(_drop_oldest(transaction, device, queue_limit, now) for (device,) in full)
+
+
+def _drop_oldest(transaction: Transaction, device: int, queue_limit: int, now: int) -> int:
+    rows = transaction.rows(
+        "SELECT message FROM delivery WHERE device = ? AND state = 0 ORDER BY message DESC LIMIT ? OFFSET ?",
+        (device, FOREVER, queue_limit),
+    )
+    for (message,) in rows:
+        transaction.execute(
+            "UPDATE delivery SET state = ?, due = NULL WHERE message = ? AND device = ?",
+            (DeliveryState.DROPPED, message, device),
+        )
+        add_entry(transaction, message, Entry((device,), now, OURSELVES, "dropped", "queue full"))
+        messages.count(transaction, message, now, dropped=1)
+    return len(rows)
+
+
+def backlog(transaction: Transaction, device: int, after: int, now: int, limit: int) -> list[Row]:
+    """Messages pending for a device, oldest first: rows of ``messages.COLUMNS``."""
+    return transaction.rows(
+        f"SELECT {messages.COLUMNS} FROM delivery x JOIN {messages.SOURCE} ON m.key = x.message"
+        " WHERE x.device = ? AND x.state = 0 AND x.message > ? AND m.expires_at > ? AND m.state <> ?"
+        " ORDER BY x.message LIMIT ?",
+        (device, after, now, MessageState.CANCELLED, limit),
+    )
+
+
+def states_of(transaction: Transaction, message: int, after: int, limit: int) -> list[Row]:
+    """Deliveries of a message by device key: (device, its id, alias, platform, state, attempts)."""
+    return transaction.rows(
+        "SELECT x.device, d.id, d.alias, d.platform, x.state, x.attempts FROM delivery x"
+        " JOIN device d ON d.key = x.device WHERE x.message = ? AND x.device > ? ORDER BY x.device LIMIT ?",
+        (message, after, limit),
+    )
+
+
+def count_outcomes(transaction: Transaction, message: int, transport: str, counts: Counter[str]) -> None:
+    """Add to what a transport has answered for a message."""
+    values = [counts[name] for name in ("sent", "delivered", "failed", "gone")]
+    transaction.execute(
+        "INSERT INTO message_transport(message, transport, sent, delivered, failed, gone)"
+        " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT(message, transport) DO UPDATE SET"
+        " sent = message_transport.sent + excluded.sent,"
+        " delivered = message_transport.delivered + excluded.delivered,"
+        " failed = message_transport.failed + excluded.failed, gone = message_transport.gone + excluded.gone",
+        (message, transport, *values),
+    )

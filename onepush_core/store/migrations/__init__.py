@@ -1,0 +1,1 @@
+"""Numbered migrations of the core's own tables, applied in order."""
