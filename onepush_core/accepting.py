@@ -46,7 +46,7 @@ class Accepting:
         """Who is meant. Raises InvalidField, InvalidAudience, UnknownAudienceType or UnknownOptions."""
         for name in draft.options:
             if name not in self._plugins.names:
-                raise UnknownOptions(f"options: no plugin named {name!r}")
+                raise UnknownOptions(f"options: no plugin named {name[:64]!r}")
         source = self._audiences.resolve(app, draft.selector)
         for name in self._checkers:
             self._check_with(name, app, draft)

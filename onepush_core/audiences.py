@@ -37,8 +37,8 @@ class Audience:
         if self._query is not None:
             return read_page(transaction, self._message, self._query, after, limit)
         ids = list(islice(self._ids, limit))
-        page = read_named(transaction, self._message, ids)
-        return Page(page.devices, after + 1 if len(ids) == limit else None)
+        keys = read_named(transaction, self._message, ids)
+        return Page(keys, after + 1 if len(ids) == limit else None)
 
 
 class Audiences:

@@ -7,6 +7,7 @@ from typing import Any
 from onepush_core.errors import AuthenticationFailed
 from onepush_core.hookspecs import hookimpl
 from onepush_core.objects import App, Credentials, Selector
+from onepush_core.store import audience
 from onepush_core.store.audience import KeyQuery
 
 
@@ -34,13 +35,12 @@ class StoredAudience:
     def resolve_audience(self, app: App, selector: Selector) -> KeyQuery | None:
         """A query of device keys for ALL, ALIAS and DEVICE."""
         if selector.kind == "ALL":
-            return KeyQuery("SELECT key FROM device WHERE app = ? AND active = 1", (app.key,))
-        columns = {"ALIAS": "alias", "DEVICE": "id"}
-        if selector.kind not in columns:
-            return None
-        marks = ", ".join("?" * len(selector.values))
-        statement = f"SELECT key FROM device WHERE app = ? AND {columns[selector.kind]} IN ({marks})"
-        return KeyQuery(statement, (app.key, *selector.values))
+            return audience.whole_app(app.key)
+        if selector.kind == "ALIAS":
+            return audience.with_aliases(app.key, selector.values)
+        if selector.kind == "DEVICE":
+            return audience.with_ids(app.key, selector.values)
+        return None
 
 
 DEFAULTS = {"key": KeyAuthentication, "audience": StoredAudience}

@@ -18,7 +18,7 @@ import structlog
 from onepush_core.audiences import Audience, Audiences, Source
 from onepush_core.clock import Clock
 from onepush_core.errors import DispatchStuck, OnepushError
-from onepush_core.objects import App, Device, Message
+from onepush_core.objects import App, Message
 from onepush_core.offering import Offering
 from onepush_core.store import deliveries, messages
 from onepush_core.store.audience import Page
@@ -31,6 +31,8 @@ REMEMBERED = 4096
 PATIENCE = 1.0
 POSTPONED = 5.0
 STUCK = 8.0
+PAGES = 4
+"""Pages that are read and committed at once: an fsync for each would cost as much as sending it."""
 CANARY = Message(key=0, id="", app=App(0, "", ""), alert="", accepted_at=0, expires_at=0)
 
 
@@ -64,6 +66,10 @@ class Dispatcher:
         """A message was stored, for whom ``source`` says; called in the order of the commits."""
         self._lane(message.app.key).put(Task(message, 0, Audience(message, source)))
 
+    def idle(self) -> bool:
+        """True when no lane has work in hand."""
+        return not any(lane.busy for lane in self._lanes.values())
+
     def probe(self, patience: float) -> None:
         """Send a message for nobody through everything a message goes through. Raises DispatchStuck."""
         task = Task(CANARY)
@@ -90,7 +96,7 @@ class Dispatcher:
         def job(transaction: Transaction) -> list[Page | None]:
             pages: list[Page | None] = []
             for task, audience in zip(tasks, live, strict=True):
-                page = audience.page(transaction, task.cursor, self.page_size) if audience else None
+                page = audience.page(transaction, task.cursor, self.page_size * PAGES) if audience else None
                 pages.append(page)
                 if page is not None and page.last is not None:
                     break
@@ -107,8 +113,7 @@ class Dispatcher:
     def insert_pages(self, tasks: Sequence[Task], pages: Sequence[Page | None]) -> list[list[int]]:
         """Commit the deliveries of each page as pending; the devices that are to be offered."""
         work = [
-            (task.message.key, [device.key for device in page.devices] if page else [])
-            for task, page in zip(tasks, pages, strict=False)
+            (task.message.key, page.keys if page else []) for task, page in zip(tasks, pages, strict=False)
         ]
         if not any(keys for _, keys in work):
             return [[] for _ in work]
@@ -117,12 +122,8 @@ class Dispatcher:
         )
 
     def offer(self, task: Task, page: Page, keys: Sequence[int]) -> None:
-        """Run the first round of one page."""
-        devices: Sequence[Device] = page.devices
-        if len(keys) < len(devices):
-            wanted = set(keys)
-            devices = [device for device in devices if device.key in wanted]
-        self.offering.first_round(task.message, devices, page.last)
+        """Run the first round of one page, or of what is left of it."""
+        self.offering.first_round(task.message, keys, page.last, fresh=len(keys) == len(page.keys))
 
     def _lane(self, app: int) -> Lane:
         if app not in self._lanes:
@@ -149,6 +150,11 @@ class Lane:
         self._last = 0
         self._running = False
         self._step_began: float | None = None
+
+    @property
+    def busy(self) -> bool:
+        """True while messages of this app wait or are worked on."""
+        return self._running
 
     def stuck_for(self, now: float) -> float:
         """Seconds since the step in hand began; 0 when idle."""

@@ -39,6 +39,7 @@ from onepush_core.objects import (
     Draft,
     Message,
     Outcome,
+    Outcomes,
     Receipt,
     Registration,
 )
@@ -46,7 +47,7 @@ from onepush_core.offering import Offering
 from onepush_core.outlets import Outlet
 from onepush_core.plugins import Plugins, PluginState, load_plugins
 from onepush_core.presence import Presence
-from onepush_core.rounds import Round
+from onepush_core.rounds import Round, gather
 from onepush_core.settings import Settings
 from onepush_core.store import apps, deliveries, devices, messages, transports
 from onepush_core.store.database import migrate, open_database, worker_lock
@@ -110,7 +111,7 @@ class Gateway:
             self.engine, self.clock, self.metrics, schedule, delivery.queue_limit, self._tell_confirmed
         )
         self.audiences = Audiences(self.plugins)
-        self.offering = Offering(self.plugins, self.ledger, self.clock)
+        self.offering = Offering(self.engine, self.plugins, self.ledger, self.clock)
         self.dispatcher = Dispatcher(
             self.engine, self.audiences, self.offering, self.clock, delivery.page_size, self.is_cancelled
         )
@@ -163,6 +164,7 @@ class Gateway:
             self.housekeeping.run_expiry,
             self.housekeeping.run_retention,
             self._watch,
+            self._watch_hub,
         ):
             self._greenlets.append(gevent.spawn(loop))
 
@@ -209,6 +211,10 @@ class Gateway:
         self.engine.close()
         self._lock.release()
 
+    def _watch_hub(self) -> None:
+        self.metrics.online.set_function(lambda: len(self.presence))
+        self.metrics.watch_hub(gevent.sleep, self.clock.monotonic)
+
     def _watch(self) -> None:
         """Notice what other processes change (``onepush app disable``), and count what is pending."""
         disabled: set[int] = set(self.engine.read(apps.disabled_apps))
@@ -241,10 +247,10 @@ class Gateway:
         )
         return [message for message in map(messages.decode, rows) if not self.is_cancelled(message)]
 
-    def record(self, transport: str, message: Message, outcomes: Sequence[Outcome]) -> None:
+    def record(self, transport: str, message: Message, outcomes: Sequence[Outcome | Outcomes]) -> None:
         """Say later what became of devices: those answered HELD, or served from their backlog."""
         outlet = self.offering.find(transport)
-        verdicts = Round(message, ()).accept(transport, outlet.bit, outcomes, self.clock.now())
+        verdicts = Round(message, ()).accept(transport, outlet.bit, gather(outcomes), self.clock.now())
         self.ledger.record(message, verdicts)
 
     def note(

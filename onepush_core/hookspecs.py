@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import pluggy
@@ -11,7 +11,17 @@ if TYPE_CHECKING:
     import peewee
 
     from onepush_core.gateway import Gateway
-    from onepush_core.objects import App, Credentials, Device, Draft, Message, Outcome, Receipt, Selector
+    from onepush_core.objects import (
+        App,
+        Credentials,
+        Devices,
+        Draft,
+        Message,
+        Outcome,
+        Outcomes,
+        Receipt,
+        Selector,
+    )
 
 NAMESPACE = "onepush"
 hookspec = pluggy.HookspecMarker(NAMESPACE)
@@ -48,11 +58,12 @@ def check_send(app: App, draft: Draft) -> None:
 
 
 @hookspec
-def deliver(message: Message, devices: Sequence[Device], waited: float) -> Iterable[Outcome] | None:
+def deliver(message: Message, devices: Devices, waited: float) -> Iterable[Outcome | Outcomes] | None:
     """Send to those of ``devices`` that are yours, and say what became of each.
 
-    ``devices``: at most 1,000, still unreached, none for which you answered SENT (unless with
-    ``again``) or GONE. Those you do not mention go on to the next transport.
+    ``devices``: a sequence of Device whose ``keys`` cost nothing; at most 1,000, still unreached, none
+    for which you answered SENT (unless with ``again``) or GONE. Those you do not mention go on to the
+    next transport.
     ``waited``: seconds since acceptance. May be a generator: what was yielded before an
     exception counts. ``tryfirst`` implementations are asked in the order of acceptance and must
     not wait for the network; all others run beside, several calls at a time.

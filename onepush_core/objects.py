@@ -7,7 +7,8 @@ Times are integer milliseconds since the epoch (UTC); durations are seconds.
 from __future__ import annotations
 
 import enum
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, overload
 
 import msgspec
 
@@ -83,6 +84,59 @@ class Registration(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"Registration(platform={self.platform!r}, vendor={self.vendor!r})"
+
+
+class Devices(Sequence[Device]):
+    """Devices that are offered together. Their ``keys`` are at hand; the rest is read when first needed.
+
+    ``attempts``: how often the message was handed to a device before, where it was (by key).
+    """
+
+    def __init__(
+        self,
+        keys: Sequence[int],
+        load: Callable[[Sequence[int]], list[Device]],
+        attempts: Mapping[int, int] | None = None,
+    ) -> None:
+        self.keys = keys
+        self.attempts: Mapping[int, int] = attempts or {}
+        self._load = load
+        self._devices: list[Device] | None = None
+
+    @classmethod
+    def of(cls, devices: Sequence[Device]) -> Devices:
+        """Devices that have been read already."""
+        known = cls(
+            [device.key for device in devices],
+            lambda keys: [],
+            {device.key: device.attempts for device in devices if device.attempts},
+        )
+        known._devices = list(devices)
+        return known
+
+    def only(self, keys: Sequence[int]) -> Devices:
+        """Those with these keys."""
+        if self._devices is None:
+            return Devices(keys, self._load, self.attempts)
+        wanted = set(keys)
+        return Devices.of([device for device in self._devices if device.key in wanted])
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @overload
+    def __getitem__(self, index: int) -> Device: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Device]: ...
+
+    def __getitem__(self, index: int | slice) -> Device | list[Device]:
+        if self._devices is None:
+            self._devices = self._load(self.keys)
+        return self._devices[index]
+
+    def __iter__(self) -> Iterator[Device]:
+        return iter(self[:])
 
 
 class Selector(msgspec.Struct, frozen=True):
@@ -174,6 +228,16 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     """
 
     device: int
+    status: Status
+    reason: str | None = None
+    retry_after: float | None = None
+    again: bool = False
+
+
+class Outcomes(msgspec.Struct, frozen=True, gc=False):
+    """The same outcome for many devices: what ``Outcome`` says of one, at a tenth of the cost."""
+
+    devices: Sequence[int]
     status: Status
     reason: str | None = None
     retry_after: float | None = None

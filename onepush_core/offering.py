@@ -7,31 +7,35 @@ transports that want the devices, so that a vendor in trouble holds up nobody el
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import gevent
 
 from onepush_core.clock import Clock
 from onepush_core.ledger import Ledger
-from onepush_core.objects import Device, Message
+from onepush_core.objects import Device, Devices, Message, Outcomes
 from onepush_core.outlets import Outlet
 from onepush_core.plugins import Plugins
-from onepush_core.rounds import Round, Verdict, next_check_back
+from onepush_core.rounds import Round, Verdict, gather, next_check_back
+from onepush_core.store import devices as devices_store
 from onepush_core.store.deliveries import Change
 from onepush_core.store.due import Due
+from onepush_core.store.engine import SqliteEngine
 
 LEASE = 120_000
 """Milliseconds for which a chain keeps its devices to itself; after a crash they come due then."""
 CHAINS = 16
 """Chains that may wait for one transport; what is more comes due again a little later."""
 LATER = 1_000
-Chains = dict[tuple[Outlet, ...], list[Device]]
+MOST = 1_000
+Chains = dict[tuple[Outlet, ...], Devices]
 
 
 class Offering:
     """Offers devices to outlets, in order."""
 
-    def __init__(self, plugins: Plugins, ledger: Ledger, clock: Clock) -> None:
+    def __init__(self, engine: SqliteEngine, plugins: Plugins, ledger: Ledger, clock: Clock) -> None:
+        self._engine = engine
         self._plugins = plugins
         self._ledger = ledger
         self._clock = clock
@@ -48,21 +52,24 @@ class Offering:
         """The outlet of this transport. Raises KeyError."""
         return self._outlets[name]
 
-    def first_round(self, message: Message, devices: Sequence[Device], last: int | None) -> None:
-        """Offer a page for the first time; ``last``: where the next page starts, None: there is none."""
-        round_ = Round(message, devices, self._check_back(message))
+    def first_round(self, message: Message, keys: Sequence[int], last: int | None, fresh: bool) -> None:
+        """Offer a page for the first time.
+
+        ``last``: where the next page starts, None: there is none. ``fresh``: all were added just now.
+        """
+        round_ = Round(message, keys, self._check_back(message), fresh=fresh)
+        devices = Devices(keys, self._load)
         verdicts = self._ask_first(round_, devices)
-        started, rest = self._share_out(round_)
+        started, rest = self._share_out(round_, devices)
         left = self._left(round_, started)
         if round_.check_back is not None and not message.transient:
             rest.append(Change(left, attempt=False, due=round_.check_back))
-        pending = [device.key for device in devices] if message.need_confirm else list(round_.remaining)
         self._ledger.record(
             message,
             verdicts,
             rest,
             ended=left if message.transient else (),
-            page=pending,
+            page=keys if message.need_confirm else list(round_.remaining),
             cursor=last,
             dispatched=last is None,
         )
@@ -70,59 +77,70 @@ class Offering:
 
     def later_round(self, message: Message, due: Sequence[Due]) -> None:
         """Offer devices again that came due, and were leased for that."""
+        due = sorted(due, key=lambda one: one.device.key)
         asked = {one.device.key: one.asked for one in due}
         again = {one.device.key: one.again for one in due}
-        devices = [one.device for one in due]
-        round_ = Round(message, devices, self._check_back(message), asked, again)
+        devices = Devices.of([one.device for one in due])
+        round_ = Round(message, devices.keys, self._check_back(message), asked, again)
         verdicts = self._ask_first(round_, devices)
-        started, rest = self._share_out(round_)
+        started, rest = self._share_out(round_, devices)
         rest.append(Change(self._left(round_, started), attempt=False, due=round_.check_back))
         self._ledger.record(message, verdicts, rest)
         self._start(round_, started)
 
-    def _ask_first(self, round_: Round, devices: Sequence[Device]) -> list[Verdict]:
-        return [verdict for outlet in self._first for verdict in self._ask(outlet, round_, devices)]
+    def _load(self, keys: Sequence[int]) -> list[Device]:
+        return self._engine.read(lambda transaction: devices_store.by_keys(transaction, keys))
 
-    def _ask(self, outlet: Outlet, round_: Round, devices: Sequence[Device]) -> list[Verdict]:
-        offered = round_.offer_to(outlet.name, outlet.bit, devices)
-        waited = (self._clock.now() - round_.message.accepted_at) / 1000
-        outcomes = outlet.offer(round_.message, offered, waited)
-        return round_.accept(outlet.name, outlet.bit, outcomes, self._clock.now())
+    def _ask_first(self, round_: Round, devices: Devices) -> list[Verdict]:
+        """Ask the transports of the lane; the answers of all calls together, which costs least to write."""
+        verdicts: list[Verdict] = []
+        for outlet in self._first:
+            outcomes = [one for part in self._parts(outlet, round_, devices) for one in part]
+            verdicts += round_.accept(outlet.name, outlet.bit, gather(outcomes), self._clock.now())
+        return verdicts
 
-    def _share_out(self, round_: Round) -> tuple[Chains, list[Change]]:
+    def _parts(self, outlet: Outlet, round_: Round, devices: Devices) -> Iterator[list[Outcomes]]:
+        """What a transport answers, call by call."""
+        keys = round_.open_to(outlet.bit, devices.keys)
+        for start in range(0, len(keys), MOST):
+            part = keys[start : start + MOST]
+            offered = devices if len(part) == len(devices) else devices.only(part)
+            waited = (self._clock.now() - round_.message.accepted_at) / 1000
+            yield outlet.offer(round_.message, offered, waited)
+
+    def _share_out(self, round_: Round, devices: Devices) -> tuple[Chains, list[Change]]:
         """The chains that can start now; of the other devices, that they come due a little later."""
         now = self._clock.now()
         started: Chains = {}
         rest: list[Change] = []
-        for outlets, devices in self._chains(round_).items():
+        for outlets, chained in self._chains(round_, devices).items():
             full = outlets[0].waiting >= CHAINS
             wait = LATER if full else LEASE
-            keys = [device.key for device in devices if not round_.is_repeating(device.key)]
+            keys = [key for key in chained.keys if not round_.is_repeating(key)]
             rest.append(Change(keys, attempt=False, due=now + wait))
             if not full:
-                started[outlets] = devices
+                started[outlets] = chained
         return started, rest
 
-    def _chains(self, round_: Round) -> Chains:
+    def _chains(self, round_: Round, devices: Devices) -> Chains:
         """The unreached devices, by which of the transports beside the lane want them."""
-        chains: Chains = {}
-        if not self._beside:
-            return chains
-        for device in round_.remaining.values():
-            wanted = tuple(
-                outlet
-                for outlet in self._beside
-                if round_.may_ask(outlet.name, outlet.bit, device) and outlet.wants(round_.message, device)
-            )
+        if not self._beside or not round_.remaining:
+            return {}
+        chains: dict[tuple[Outlet, ...], list[Device]] = {}
+        for device in devices.only(list(round_.remaining)):
+            wanted = tuple(outlet for outlet in self._beside if self._concerns(outlet, round_, device))
             if wanted:
                 chains.setdefault(wanted, []).append(device)
-        return chains
+        return {wanted: Devices.of(chain) for wanted, chain in chains.items()}
+
+    def _concerns(self, outlet: Outlet, round_: Round, device: Device) -> bool:
+        if device.gone is not None and outlet.name in device.gone.split(","):
+            return False
+        return round_.may_ask(outlet.bit, device.key) and outlet.wants(round_.message, device)
 
     def _left(self, round_: Round, chains: Chains) -> list[int]:
         """Devices of which nobody spoke and for which no chain starts."""
-        if not chains:
-            return round_.unmentioned()
-        chained = {device.key for devices in chains.values() for device in devices}
+        chained = {key for devices in chains.values() for key in devices.keys}
         return [key for key in round_.unmentioned() if key not in chained]
 
     def _start(self, round_: Round, chains: Chains) -> None:
@@ -130,15 +148,15 @@ class Offering:
             outlets[0].waiting += 1
             gevent.spawn(self._run_chain, round_, outlets, devices)
 
-    def _run_chain(self, round_: Round, outlets: tuple[Outlet, ...], devices: Sequence[Device]) -> None:
+    def _run_chain(self, round_: Round, outlets: tuple[Outlet, ...], devices: Devices) -> None:
         try:
             for outlet in outlets:
-                verdicts = self._ask(outlet, round_, devices)
-                if verdicts:
+                for outcomes in self._parts(outlet, round_, devices):
+                    verdicts = round_.accept(outlet.name, outlet.bit, outcomes, self._clock.now())
                     self._ledger.record(round_.message, verdicts)
         finally:
             outlets[0].waiting -= 1
-        keys = {device.key for device in devices}
+        keys = set(devices.keys)
         left = [key for key in round_.unmentioned() if key in keys]
         if round_.message.transient:
             self._ledger.record(round_.message, (), ended=left)

@@ -6,16 +6,19 @@ An exception, a hang or nonsense from one plugin must never hurt another, nor th
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import gevent
+import msgspec
 import structlog
 from gevent.lock import BoundedSemaphore
 
-from onepush_core.objects import Device, Message, Outcome, Status
+from onepush_core.objects import Device, Devices, Message, Outcome, Outcomes, Status
+from onepush_core.rounds import gather
 
 log = structlog.get_logger("onepush.outlet")
+RETRY = 5.0
 
 
 class Breaker:
@@ -88,55 +91,60 @@ class Outlet:
             self._log(message, "takes_raised", error)
             return False
 
-    def offer(self, message: Message, devices: Sequence[Device], waited: float) -> list[Outcome]:
+    def offer(self, message: Message, devices: Devices, waited: float) -> list[Outcomes]:
         """Ask the plugin; what it said of these devices, each at most once."""
         if not devices:
             return []
         pause = self.breaker.pause_left()
         if pause:
-            return _all_failed(devices, "breaker open", pause)
+            return [Outcomes(devices.keys, Status.FAILED, "breaker open", pause)]
         with self._places:
             return self._ask(message, devices, waited)
 
-    def _ask(self, message: Message, devices: Sequence[Device], waited: float) -> list[Outcome]:
-        offered = {device.key for device in devices}
-        outcomes: list[Outcome] = []
+    def _ask(self, message: Message, devices: Devices, waited: float) -> list[Outcomes]:
+        left = set(devices.keys)
+        outcomes: list[Outcome | Outcomes] = []
         try:
             with gevent.Timeout(self._deadline):
-                self._collect(self._call(message=message, devices=devices, waited=waited), offered, outcomes)
+                _collect(self._call(message=message, devices=devices, waited=waited), left, outcomes)
         except gevent.Timeout:
             self._log(message, "deliver_timed_out", None)
-            return self._failed(devices, outcomes, "deadline exceeded")
+            outcomes.append(self._failed(left, "deadline exceeded"))
         except Exception as error:
             self._log(message, "deliver_raised", error)
-            return self._failed(devices, outcomes, f"plugin error: {type(error).__name__}")
-        self.breaker.succeeded()
-        return outcomes
+            outcomes.append(self._failed(left, f"plugin error: {type(error).__name__}"))
+        else:
+            self.breaker.succeeded()
+        return gather(outcomes)
 
-    def _collect(self, answers: list[Any], offered: set[int], outcomes: list[Outcome]) -> None:
-        """Keep what is meant: an Outcome of an offered device, the first one of each."""
-        for answer in answers:
-            for outcome in answer if isinstance(answer, Iterable) else _refuse(answer):
-                if not isinstance(outcome, Outcome):
-                    raise TypeError("deliver gave something that is not an Outcome")
-                if outcome.device in offered:
-                    offered.remove(outcome.device)
-                    outcomes.append(outcome)
-
-    def _failed(self, devices: Sequence[Device], known: list[Outcome], reason: str) -> list[Outcome]:
-        """What was said before the failure counts; of the rest it may be tried again later."""
+    def _failed(self, left: set[int], reason: str) -> Outcomes:
+        """What was said before the failure counts; the rest may be tried again later."""
         self.breaker.failed()
-        said = {outcome.device for outcome in known}
-        rest = [device for device in devices if device.key not in said]
-        return known + _all_failed(rest, reason, max(5.0, self.breaker.pause_left()))
+        return Outcomes(sorted(left), Status.FAILED, reason, max(RETRY, self.breaker.pause_left()))
 
     def _log(self, message: Message, event: str, error: Exception | None) -> None:
         log.error(event, plugin=self.name, message=message.id, error=type(error).__name__ if error else None)
 
 
-def _refuse(answer: Any) -> Iterable[Any]:
-    raise TypeError(f"deliver gave {type(answer).__name__}, not outcomes")
+def _collect(answers: list[Any], left: set[int], outcomes: list[Outcome | Outcomes]) -> None:
+    """Keep what is meant: outcomes of offered devices, the first one of each; those leave ``left``."""
+    for answer in answers:
+        if not isinstance(answer, Iterable):
+            raise TypeError(f"deliver gave {type(answer).__name__}, not outcomes")
+        for outcome in answer:
+            if isinstance(outcome, Outcome):
+                if outcome.device in left:
+                    left.remove(outcome.device)
+                    outcomes.append(outcome)
+            elif isinstance(outcome, Outcomes):
+                outcomes.append(_offered_only(outcome, left))
+            else:
+                raise TypeError("deliver gave something that is not an Outcome")
 
 
-def _all_failed(devices: Sequence[Device], reason: str, retry_after: float) -> list[Outcome]:
-    return [Outcome(device.key, Status.FAILED, reason, retry_after) for device in devices]
+def _offered_only(outcome: Outcomes, left: set[int]) -> Outcomes:
+    meant = left.intersection(outcome.devices)
+    left -= meant
+    return (
+        outcome if len(meant) == len(outcome.devices) else msgspec.structs.replace(outcome, devices=[*meant])
+    )

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from onepush_core.objects import DeliveryState, Device, Message, Outcome, Status
+from onepush_core.objects import DeliveryState, Message, Outcome, Outcomes, Status
 from onepush_core.store.deliveries import Change, Due
 
 HOLD = 10_000
@@ -30,87 +30,89 @@ class Verdict(NamedTuple):
 class Round:
     """Who is still unreached, and what each answer means.
 
-    ``asked``, ``again``: for each device the bits of the transports that were asked before, and of
-    those that may be asked again. ``check_back``: when some plugin wants the rest offered again.
+    ``keys``: the devices, ascending. ``asked``, ``again``: for each device the bits of the transports
+    that were asked before, and of those that may be asked again. ``check_back``: when some plugin wants
+    the rest offered again. ``fresh``: all of ``keys`` were added just now, so nothing else of the
+    message is pending between the first and the last of them.
     """
 
     def __init__(
         self,
         message: Message,
-        devices: Sequence[Device],
+        keys: Sequence[int],
         check_back: int | None = None,
         asked: Mapping[int, int] | None = None,
         again: Mapping[int, int] | None = None,
+        fresh: bool = False,
     ) -> None:
         self.message = message
-        self.remaining = {device.key: device for device in devices}
+        self.remaining = dict.fromkeys(keys)
         self.check_back = check_back
+        self._size = len(keys)
+        self._fresh = fresh
         self._asked = asked or {}
         self._again = again or {}
         self._mentioned: set[int] = set()
         self._repeating: set[int] = set()
 
-    def offer_to(self, name: str, bit: int, devices: Iterable[Device]) -> list[Device]:
-        """Those of ``devices`` that this transport is to be asked for."""
-        return [device for device in devices if self.may_ask(name, bit, device)]
+    def open_to(self, bit: int, keys: Sequence[int]) -> Sequence[int]:
+        """Those of ``keys`` that this transport may be asked for."""
+        if not self._asked and len(self.remaining) == self._size:
+            return keys
+        return [key for key in keys if self.may_ask(bit, key)]
 
-    def may_ask(self, name: str, bit: int, device: Device) -> bool:
+    def may_ask(self, bit: int, key: int) -> bool:
         """False when the device is reached, or this transport is through with it."""
-        if device.key not in self.remaining:
+        if key not in self.remaining:
             return False
-        if device.gone is not None and name in device.gone.split(","):
-            return False
-        if not self._asked:
-            return True
-        closed = self._asked.get(device.key, 0) & ~self._again.get(device.key, 0)
+        closed = self._asked.get(key, 0) & ~self._again.get(key, 0)
         return not closed & bit
 
-    def accept(self, name: str, bit: int, outcomes: Sequence[Outcome], now: int) -> list[Verdict]:
+    def accept(self, name: str, bit: int, outcomes: Iterable[Outcomes], now: int) -> list[Verdict]:
         """Take in a transport's answers; what is to be written of them."""
-        groups: dict[tuple[Status, str | None, float | None, bool, bool], list[int]] = {}
-        for outcome in outcomes:
-            repeating = self._take(bit, outcome)
-            kind = (outcome.status, outcome.reason, outcome.retry_after, outcome.again, repeating)
-            groups.setdefault(kind, []).append(outcome.device)
         return [
-            Verdict(self._change(bit, keys, *kind, now=now), name, kind[0], kind[1])
-            for kind, keys in groups.items()
+            Verdict(self._change(bit, part, keys, now), name, part.status, part.reason)
+            for part in outcomes
+            for keys in self._take(bit, part)
         ]
 
-    def _take(self, bit: int, outcome: Outcome) -> bool:
-        """Bring the sets up to date; True when an earlier transport of this round repeats for the device."""
-        key, status = outcome.device, outcome.status
-        repeating = key in self._repeating
-        self._mentioned.add(key)
-        if status is Status.SENT and self._again.get(key, 0) & bit:
-            self._repeating.add(key)
-        elif status not in (Status.FAILED, Status.GONE):
-            self.remaining.pop(key, None)
-        return repeating
+    def _take(self, bit: int, part: Outcomes) -> list[Sequence[int]]:
+        """Bring the sets up to date; the devices, those apart for which another transport repeats."""
+        apart = self._repeating.intersection(part.devices) if self._repeating else set()
+        self._mentioned.update(part.devices)
+        if part.status not in (Status.FAILED, Status.GONE):
+            repeated = self._repeated(bit, part)
+            self._repeating |= repeated
+            taken = repeated.symmetric_difference(part.devices) if repeated else part.devices
+            for key in taken:
+                self.remaining.pop(key, None)
+        if not apart:
+            return [part.devices]
+        rest = [key for key in part.devices if key not in apart]
+        return [sorted(apart), rest] if rest else [sorted(apart)]
 
-    def _change(
-        self,
-        bit: int,
-        keys: list[int],
-        status: Status,
-        reason: str | None,
-        retry_after: float | None,
-        again: bool,
-        repeating: bool,
-        now: int,
-    ) -> Change:
+    def _repeated(self, bit: int, part: Outcomes) -> set[int]:
+        """Devices to which this transport has sent the message once more."""
+        if not self._again or part.status is not Status.SENT:
+            return set()
+        return {key for key in part.devices if self._again.get(key, 0) & bit}
+
+    def _change(self, bit: int, part: Outcomes, keys: Sequence[int], now: int) -> Change:
+        status, again = part.status, part.again
+        span = self._fresh and len(keys) == self._size
         if status is Status.DELIVERED or (status is Status.SENT and not self.message.need_confirm):
-            return Change(keys, DeliveryState.HANDED_OFF, asked=bit)
+            return Change(keys, DeliveryState.HANDED_OFF, asked=bit, span=span)
         if status is Status.HELD:
-            return Change(keys, attempt=False, due=now + HOLD)
+            return Change(keys, attempt=False, due=now + HOLD, span=span)
         if status is Status.SENT and again:
-            return Change(keys, asked=bit, again=bit, rule=Due.RESEND, due=self.check_back)
-        retry = status is Status.FAILED and retry_after is not None
-        if repeating:
-            return Change(keys, asked=0 if retry else bit, rule=Due.KEEP)
-        if retry and retry_after is not None:
-            return Change(keys, due=earliest(now + round(retry_after * 1000), self.check_back))
-        return Change(keys, asked=bit, due=self.check_back)
+            return Change(keys, asked=bit, again=bit, rule=Due.RESEND, due=self.check_back, span=span)
+        retry = None if status is not Status.FAILED else part.retry_after
+        asked = bit if retry is None else 0
+        if keys[0] in self._repeating:
+            return Change(keys, asked=asked, rule=Due.KEEP)
+        if retry is not None:
+            return Change(keys, due=earliest(now + round(retry * 1000), self.check_back), span=span)
+        return Change(keys, asked=bit, due=self.check_back, span=span)
 
     def is_repeating(self, key: int) -> bool:
         """True when a transport has repeated the message to this device in this round."""
@@ -119,6 +121,18 @@ class Round:
     def unmentioned(self) -> list[int]:
         """Devices of which no transport has said anything in this round."""
         return [key for key in self.remaining if key not in self._mentioned]
+
+
+def gather(outcomes: Iterable[Outcome | Outcomes]) -> list[Outcomes]:
+    """Answers alike as one, whatever form they were given in."""
+    kinds: dict[tuple[Status, str | None, float | None, bool], list[int]] = {}
+    for one in outcomes:
+        keys = kinds.setdefault((one.status, one.reason, one.retry_after, one.again), [])
+        if isinstance(one, Outcomes):
+            keys.extend(one.devices)
+        else:
+            keys.append(one.device)
+    return [Outcomes(sorted(keys), *kind) for kind, keys in kinds.items() if keys]
 
 
 def earliest(first: int | None, second: int | None) -> int | None:

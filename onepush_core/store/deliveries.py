@@ -37,6 +37,7 @@ class Change(NamedTuple):
 
     ``state``: HANDED_OFF, or PENDING (nothing final). ``attempt``: it was handed to the transport.
     ``asked``/``again``: the transport's bit, to be set, or 0. ``due``: milliseconds since the epoch.
+    ``span``: the devices (ascending) are all those between the first and the last that are pending.
     """
 
     devices: Sequence[int]
@@ -46,6 +47,7 @@ class Change(NamedTuple):
     again: int = 0
     rule: Due = Due.AT
     due: int | None = None
+    span: bool = False
 
 
 def insert_page(transaction: Transaction, message: int, devices: Sequence[int]) -> list[int]:
@@ -97,7 +99,7 @@ def apply_change(transaction: Transaction, message: int, change: Change, schedul
     if not change.devices:
         return 0
     due, values = _due_clause(change, schedule, now)
-    where, place = _devices_clause(transaction, change.devices)
+    where, place = _devices_clause(transaction, change)
     cursor = transaction.execute(
         f"UPDATE delivery SET due = {due}, state = ?, attempts = attempts + ?, asked = asked | ?,"
         f" again = again | ? WHERE message = ? AND state = 0 AND {where}",
@@ -117,10 +119,12 @@ def _due_clause(change: Change, schedule: Schedule, now: int) -> tuple[str, list
     return "?", [change.due]
 
 
-def _devices_clause(transaction: Transaction, devices: Sequence[int]) -> tuple[str, list[object]]:
-    if len(devices) == 1:
-        return "device = ?", [devices[0]]
-    return "device IN KEYS ?", [transaction.keys(devices)]
+def _devices_clause(transaction: Transaction, change: Change) -> tuple[str, list[object]]:
+    if change.span:
+        return "device BETWEEN ? AND ?", [change.devices[0], change.devices[-1]]
+    if len(change.devices) == 1:
+        return "device = ?", [change.devices[0]]
+    return "device IN KEYS ?", [transaction.keys(change.devices)]
 
 
 def confirm(
@@ -218,7 +222,7 @@ def _drop_oldest(transaction: Transaction, device: int, queue_limit: int, now: i
 def backlog(transaction: Transaction, device: int, after: int, now: int, limit: int) -> list[Row]:
     """Messages pending for a device, oldest first: rows of ``messages.COLUMNS``."""
     return transaction.rows(
-        f"SELECT {messages.COLUMNS} FROM delivery x JOIN {messages.SOURCE} ON m.key = x.message"
+        f"SELECT {messages.COLUMNS} FROM {messages.SOURCE} JOIN delivery x ON x.message = m.key"
         " WHERE x.device = ? AND x.state = 0 AND x.message > ? AND m.expires_at > ? AND m.state <> ?"
         " ORDER BY x.message LIMIT ?",
         (device, after, now, MessageState.CANCELLED, limit),

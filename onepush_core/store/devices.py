@@ -104,6 +104,14 @@ def by_alias(transaction: Transaction, app: int, alias: str, after: int, limit: 
     )
 
 
+def by_keys(transaction: Transaction, keys: Sequence[int]) -> list[Device]:
+    """The devices with these keys, by key."""
+    rows = transaction.rows(
+        f"SELECT {COLUMNS} FROM device d WHERE d.key IN KEYS ? ORDER BY d.key", (transaction.keys(keys),)
+    )
+    return [Device(*row) for row in rows]
+
+
 def by_tokens(transaction: Transaction, app: int, vendor: str, tokens: Sequence[str]) -> list[int]:
     """Keys of an app's active devices with these tokens of this vendor."""
     marks = ", ".join("?" * len(tokens))

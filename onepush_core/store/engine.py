@@ -45,11 +45,11 @@ class SqliteEngine:
 
     def read(self, job: Callable[[Transaction], T]) -> T:
         """Run a job that only reads; waits. Raises StoreUnavailable."""
-        try:
-            result: T = self._readers.apply(self._run_reading, (job,))
-        except ENGINE_ERRORS as error:
-            raise StoreUnavailable() from error
-        return result
+        result, error = self._readers.apply(self._run_reading, (job,))
+        if error is not None:
+            raise error
+        found: T = result
+        return found
 
     def write(
         self,
@@ -128,8 +128,12 @@ class SqliteEngine:
         except Exception as failure:
             log.exception("settle_failed", error=type(failure).__name__)
 
-    def _run_reading(self, job: Callable[[Transaction], T]) -> T:
-        return job(Transaction(_connection_of(self._database)))
+    def _run_reading(self, job: Job) -> tuple[Any, Exception | None]:
+        """In a thread of its own; an error travels as a value, since gevent prints what a thread raises."""
+        try:
+            return job(Transaction(_connection_of(self._database))), None
+        except Exception as error:
+            return None, _ours(error)
 
     def _commit(self, jobs: list[Job]) -> list[tuple[Any, BaseException | None]]:
         """Run all jobs in one transaction; if one fails, each in its own (in the writer's thread)."""

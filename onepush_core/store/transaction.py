@@ -1,7 +1,8 @@
 """One transaction on one connection: SQL in a small common dialect of SQLite and PostgreSQL.
 
-Our statements are written with ``?`` for parameters, ``IN KEYS ?`` for a list of integer keys and
-``LEAST(…)`` for the smaller of two values; ``translate`` turns them into the engine's own words.
+Our statements are written with ``?`` for parameters, ``IN KEYS ?`` for a list of integer keys,
+``ALL KEYS(…)`` for all keys of a group as one value and ``LEAST(…)`` for the smaller of two values;
+``translate`` turns them into the engine's own words.
 """
 
 from __future__ import annotations
@@ -19,7 +20,11 @@ Row = tuple[Any, ...]
 @lru_cache(maxsize=1024)
 def to_sqlite(statement: str) -> str:
     """SQLite's words: a list of keys travels as one JSON text."""
-    return statement.replace("IN KEYS ?", "IN (SELECT value FROM json_each(?))").replace("LEAST(", "MIN(")
+    return (
+        statement.replace("IN KEYS ?", "IN (SELECT value FROM json_each(?))")
+        .replace("ALL KEYS(d.key)", "json_group_array(d.key) FILTER (WHERE d.key IS NOT NULL)")
+        .replace("LEAST(", "MIN(")
+    )
 
 
 class Transaction:
@@ -54,6 +59,12 @@ class Transaction:
         statement, parameters = query.sql()
         found: list[Row] = self._connection.execute(statement, parameters).fetchall()
         return found
+
+    @staticmethod
+    def read_keys(value: Any) -> list[int]:
+        """What ``ALL KEYS(…)`` gave, ascending."""
+        keys: list[int] = sorted(json.loads(value))
+        return keys
 
     @staticmethod
     def keys(keys: Sequence[int]) -> Any:

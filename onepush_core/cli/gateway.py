@@ -1,0 +1,27 @@
+"""Commands that work on the database itself, with or without a running gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from onepush_core.cli.settings import settings_from
+
+if TYPE_CHECKING:
+    from onepush_core.gateway import Gateway
+
+
+@contextmanager
+def open_gateway(options: dict[str, Any], migrate: bool = True) -> Iterator[Gateway]:
+    """The gateway of a command's settings, its schema up to date. Raises ConfigurationError."""
+    settings = settings_from(options)
+
+    from onepush_core.gateway import Gateway
+    from onepush_core.logs import configure_logs
+
+    configure_logs(settings.log)
+    with Gateway.open(settings) as gateway:
+        if migrate:
+            gateway.migrate()
+        yield gateway

@@ -1,0 +1,49 @@
+"""Options that lead to Settings: ``--config``, and a flag for every setting that may have one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from onepush_core.settings import TYPES, flag_of, meaning_of
+
+if TYPE_CHECKING:
+    from onepush_core.settings import Settings
+
+Command = Callable[..., Any]
+DATABASE = ("store", "database")
+PLUGIN_GROUP = "onepush"
+
+
+def settings_options(only: Collection[tuple[str, str]] = tuple(TYPES)) -> Callable[[Command], Command]:
+    """Add ``--config`` and the flags of these settings to a command; all of them if none are named."""
+
+    def add(command: Command) -> Command:
+        for table, key in reversed(list(only)):
+            if flag := flag_of(table, key):
+                command = _option(flag, table, key)(command)
+        config = click.option("--config", metavar="FILE", help="TOML file with settings  [$ONEPUSH_CONFIG]")
+        return config(command)
+
+    return add
+
+
+def settings_from(options: dict[str, Any]) -> Settings:
+    """Settings from a command's options, the environment and the file. Raises ConfigurationError."""
+    from onepush_core.settings_sources import load_settings
+
+    installed = [point.name for point in entry_points(group=PLUGIN_GROUP)]
+    flags = {pair: options.get(_parameter(*pair)) for pair in TYPES}
+    return load_settings(options.get("config"), os.environ, flags, installed)
+
+
+def _option(flag: str, table: str, key: str) -> Callable[[Command], Command]:
+    return click.option(flag, _parameter(table, key), metavar="VALUE", help=meaning_of(table, key))
+
+
+def _parameter(table: str, key: str) -> str:
+    return f"{table}_{key}"

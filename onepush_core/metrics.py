@@ -1,0 +1,101 @@
+"""What Prometheus sees. Labels take few values: no ids, aliases or texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NoReturn
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+MAX_REASONS = 64
+_REASON_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_")
+
+_ACCEPT = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+_DELIVERY = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0, 3600.0, 86_400.0)
+_LAG = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+
+
+class Metrics:
+    """The metrics of one gateway, in a registry of their own."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry()
+        self._reasons: set[tuple[str, str]] = set()
+        self._accept_seconds = Histogram(
+            "onepush_accept_seconds",
+            "From a send's body in hand to its commit; its count is the number of messages accepted.",
+            buckets=_ACCEPT,
+            registry=self.registry,
+        )
+        self._confirmed = Counter(
+            "onepush_confirmed", "Deliveries confirmed by a device.", registry=self.registry
+        )
+        self._outcomes = Counter(
+            "onepush_outcomes",
+            "What transports answered, per device asked.",
+            ["transport", "outcome", "reason"],
+            registry=self.registry,
+        )
+        self._handed_seconds = Histogram(
+            "onepush_delivery_seconds",
+            "From acceptance to a transport's taking it.",
+            ["transport"],
+            buckets=_DELIVERY,
+            registry=self.registry,
+        )
+        self.pending = Gauge("onepush_deliveries_pending", "Deliveries not final.", registry=self.registry)
+        self.online = Gauge("onepush_devices_online", "Devices connected here.", registry=self.registry)
+        self._hub_lag = Histogram(
+            "onepush_hub_lag_seconds",
+            "How late a timer fires: for so long something held the event loop.",
+            buckets=_LAG,
+            registry=self.registry,
+        )
+        self._requests = Counter(
+            "onepush_http_requests",
+            "Requests answered, by route template.",
+            ["method", "route", "status"],
+            registry=self.registry,
+        )
+
+    def accepted(self, seconds: float) -> None:
+        """A message was stored, so long after its request was read; a replay does not count."""
+        self._accept_seconds.observe(seconds)
+
+    def outcome(self, transport: str, outcome: str, reason: str | None = None, number: int = 1) -> None:
+        """A transport answered so for ``number`` devices. The reason is reduced to a class."""
+        self._outcomes.labels(transport, outcome, self._class_of(transport, reason)).inc(number)
+
+    def handed(self, transport: str, seconds: float) -> None:
+        """A transport took a device's message, so long after acceptance."""
+        self._handed_seconds.labels(transport).observe(seconds)
+
+    def confirmed(self, number: int = 1) -> None:
+        """So many deliveries were confirmed."""
+        self._confirmed.inc(number)
+
+    def request(self, method: str, route: str, status: str) -> None:
+        """An HTTP answer was made."""
+        self._requests.labels(method, route, status).inc()
+
+    def watch_hub(
+        self, sleep: Callable[[float], object], monotonic: Callable[[], float], interval: float = 0.1
+    ) -> NoReturn:
+        """Measure for ever, in a greenlet of its own, how late ``sleep`` comes back."""
+        while True:
+            due = monotonic() + interval
+            sleep(interval)
+            self._hub_lag.observe(max(0.0, monotonic() - due))
+
+    def _class_of(self, transport: str, reason: str | None) -> str:
+        """The reason as a label; ``other`` when it looks like data or there are too many already."""
+        if reason is None:
+            return ""
+        label = reason.lower().replace(" ", "_").replace("-", "_")
+        if len(label) > 40 or sum(map(str.isdigit, label)) > 5 or not _REASON_CHARACTERS.issuperset(label):
+            return "other"
+        if (transport, label) not in self._reasons:
+            if len(self._reasons) >= MAX_REASONS:
+                return "other"
+            self._reasons.add((transport, label))
+        return label
