@@ -29,6 +29,7 @@ log = structlog.get_logger("onepush.dispatcher")
 TOGETHER = 64
 REMEMBERED = 4096
 PATIENCE = 1.0
+FAILURES = 3
 POSTPONED = 5.0
 STUCK = 8.0
 PAGES = 4
@@ -82,6 +83,14 @@ class Dispatcher:
         if any(lane.stuck_for(self.clock.monotonic()) > STUCK for lane in self._lanes.values()):
             raise DispatchStuck()
 
+    def store_is_well(self) -> bool:
+        """True when the store answers."""
+        try:
+            self.engine.read(lambda transaction: transaction.row("SELECT 1"))
+        except OnepushError:
+            return False
+        return True
+
     def stop(self) -> None:
         """Start nothing new; what is not done stays for the next process."""
         self.stopping = True
@@ -89,14 +98,22 @@ class Dispatcher:
     def read_pages(self, tasks: Sequence[Task]) -> list[Page | None]:
         """The next page of each message's audience, up to the first that is not the last of its message.
 
-        None: its resolver failed just now.
+        None: its resolver failed just now. What fails while it is read ends the list; as the first of
+        it, it raises.
         """
         live = [self._audience(task) for task in tasks]
 
         def job(transaction: Transaction) -> list[Page | None]:
             pages: list[Page | None] = []
             for task, audience in zip(tasks, live, strict=True):
-                page = audience.page(transaction, task.cursor, self.page_size * PAGES) if audience else None
+                try:
+                    page = (
+                        audience.page(transaction, task.cursor, self.page_size * PAGES) if audience else None
+                    )
+                except Exception:
+                    if not pages:
+                        raise
+                    break
                 pages.append(page)
                 if page is not None and page.last is not None:
                     break
@@ -149,6 +166,7 @@ class Lane:
         self._lagging = False
         self._last = 0
         self._running = False
+        self._failures = 0
         self._step_began: float | None = None
 
     @property
@@ -187,16 +205,29 @@ class Lane:
             self._running = False
 
     def _try(self, step: Callable[[], None]) -> None:
-        """A failure of the store costs a pause; nothing is taken off before it is done."""
+        """A failure of the store costs a pause; nothing is taken off before it is done.
+
+        A message that fails again and again while the store is well must not hold up the others.
+        """
         self._step_began = self._dispatcher.clock.monotonic()
         try:
             step()
         except Exception as error:
             expected = isinstance(error, OnepushError)
             log.error("dispatch_failed", app=self._app, error=type(error).__name__, exc_info=not expected)
+            self._failures += 1
+            if self._failures >= FAILURES and self._waiting and self._dispatcher.store_is_well():
+                self._postpone(self._waiting.popleft())
             gevent.sleep(PATIENCE)
+        else:
+            self._failures = 0
         finally:
             self._step_began = None
+
+    def _postpone(self, task: Task) -> None:
+        """Take a message out of the order, and try it again later."""
+        self._failures = 0
+        gevent.spawn_later(POSTPONED, self._put_back, task._replace(audience=None))
 
     def _refill(self) -> None:
         """Read on from the store; what was put while reading comes after what was read."""
@@ -222,11 +253,11 @@ class Lane:
         offered = self._dispatcher.insert_pages(tasks, pages)
         for task, page, keys in zip(tasks, pages, offered, strict=False):
             if page is None:
-                gevent.spawn_later(POSTPONED, self._put_back, task)
-            else:
-                self._dispatcher.offer(task, page, keys)
+                self._postpone(self._waiting.popleft())
+                continue
+            self._dispatcher.offer(task, page, keys)
             self._waiting.popleft()
-            if page is not None and page.last is not None:
+            if page.last is not None:
                 self._waiting.appendleft(task._replace(cursor=page.last))
 
     def _put_back(self, task: Task) -> None:

@@ -202,12 +202,15 @@ class Gateway:
         )
 
     def stop(self) -> None:
-        """Take no more work, let the plugins say goodbye, commit what waits."""
+        """Dispatch no more and let the plugins say goodbye. Requests are still answered until ``close``."""
         for part in (self.dispatcher, self.followup, self.housekeeping):
             part.stop()
         for _ in self.plugins.each("shutdown"):
             pass
         gevent.killall(self._greenlets, timeout=1.0)
+
+    def close(self) -> None:
+        """Commit what waits and let go of the store."""
         self.engine.close()
         self._lock.release()
 

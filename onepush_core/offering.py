@@ -63,7 +63,7 @@ class Offering:
         started, rest = self._share_out(round_, devices)
         left = self._left(round_, started)
         if round_.check_back is not None and not message.transient:
-            rest.append(Change(left, attempt=False, due=round_.check_back))
+            rest.insert(0, Change(left, attempt=False, due=round_.check_back))
         self._ledger.record(
             message,
             verdicts,
@@ -84,7 +84,8 @@ class Offering:
         round_ = Round(message, devices.keys, self._check_back(message), asked, again)
         verdicts = self._ask_first(round_, devices)
         started, rest = self._share_out(round_, devices)
-        rest.append(Change(self._left(round_, started), attempt=False, due=round_.check_back))
+        # First, so that it does not undo the wait for a place in a full chain.
+        rest.insert(0, Change(self._left(round_, started), attempt=False, due=round_.check_back))
         self._ledger.record(message, verdicts, rest)
         self._start(round_, started)
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("onepush.serve")
 BACKLOG = 2048
-PORT_PATIENCE = 2.0  # seconds: the worker of a killed master notices within one and lets go of the port
+PORT_PATIENCE = 1.5  # seconds: the worker of a killed master notices within one and lets go of the port
 STOP_PATIENCE = 4.0  # seconds until a worker leaves, its gateway stopped or not
 ACCEPT_PERIOD = 1.1  # seconds: gunicorn's worker looks once a second whether it shall stop accepting
 BOOT_FAILURES = (Arbiter.WORKER_BOOT_ERROR, Arbiter.APP_LOAD_ERROR)
@@ -167,6 +167,7 @@ class Server(BaseApplication):
         self.gateway.stop()
         accepting.join()
         self.requests.wait()
+        self.gateway.close()
 
 
 class CountedRequests:

@@ -167,6 +167,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         if hasattr(self, "gateway"):
             self.gateway.stop()
+            self.gateway.close()
             self.folder.cleanup()
 
 
