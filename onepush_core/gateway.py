@@ -60,7 +60,7 @@ log = structlog.get_logger("onepush.gateway")
 T = TypeVar("T")
 Mount = Callable[[Iterable[tuple[str, object]], str], None]
 FIRST_DEADLINE = 5.0
-LOCK_PATIENCE = 4.0
+LOCK_PATIENCE = 3.0
 PROBE_PATIENCE = 2.0
 WATCH = 2.0
 

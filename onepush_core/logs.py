@@ -1,6 +1,6 @@
 """Logging: structlog for us, the standard library's records of others through the same door, to stderr.
 
-Query strings are cut from every line: the WebSocket address carries the device id.
+Query strings are cut from every line: an address can carry a device id.
 """
 
 from __future__ import annotations

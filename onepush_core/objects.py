@@ -72,13 +72,13 @@ class Device(msgspec.Struct, frozen=True, gc=False):
 
 
 class Registration(msgspec.Struct, frozen=True):
-    """What a device says of itself when it registers."""
+    """What a device says of itself when it registers. ``tags``: None leaves those it has."""
 
     alias: str
     platform: str
     token: str
     mobile: str | None = None
-    tags: tuple[str, ...] = ()
+    tags: tuple[str, ...] | None = None
     tenant: str | None = None
     vendor: str | None = None
 

@@ -51,7 +51,7 @@ class Breaker:
     def failed(self) -> None:
         """A call failed as a whole."""
         self._failures += 1
-        if self._failures >= self._allowed:
+        if self._failures >= self._allowed and not self.pause_left():
             self._open_until = self._monotonic() + self._pause
             self._pause = min(self._pause * 2, self._longest)
 

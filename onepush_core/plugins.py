@@ -138,7 +138,7 @@ def load_plugins(
         plugins.register(plugin(), f"{CORE}.{name}")
     points = {point.name: point for point in (entry_points(group=NAMESPACE) if found is None else found)}
     wanted = list(points) if load is None else list(load)
-    for name in sorted(wanted):
+    for name in sorted({*wanted, *required}):
         if name not in points:
             raise ConfigurationError(f"plugins.load: no plugin named {name!r} is installed")
         _load_one(plugins, points[name], tables.get(name, {}), name in required)

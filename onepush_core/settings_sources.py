@@ -61,6 +61,8 @@ def listen_address(bind: str) -> tuple[str, int]:
 
 def _choose(chosen: dict[str, dict[str, Any]], values: Iterator[Value]) -> None:
     for value in values:
+        if value.table not in chosen:
+            raise ConfigurationError(f"{value.origin}: no plugin of this name is installed")
         chosen[value.table][value.key] = _checked(value)
 
 
@@ -110,7 +112,7 @@ def _table_of(name: str, tables: Collection[str]) -> str | None:
 
 
 def _toml_value(text: str) -> Any:
-    """A plugin's variable holds a TOML value; what is none is a plain string."""
+    """A plugin's variable or flag holds a TOML value; what is none is a plain string."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -119,8 +121,10 @@ def _toml_value(text: str) -> Any:
 
 def _from_flags(flags: Mapping[tuple[str, str], str | None]) -> Iterator[Value]:
     for (table, key), value in flags.items():
-        if value is not None:
+        if value is not None and table in TABLES:
             yield Value(table, key, value, flag_of(table, key) or f"{table}.{key}", text=True)
+        elif value is not None:
+            yield Value(table, key, _toml_value(value), f"--set {table}.{key}")
 
 
 def _checked(given: Value) -> Any:

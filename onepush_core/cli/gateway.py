@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def open_gateway(options: dict[str, Any], migrate: bool = True) -> Iterator[Gateway]:
+def open_gateway(options: dict[str, Any]) -> Iterator[Gateway]:
     """The gateway of a command's settings, its schema up to date. Raises ConfigurationError."""
     settings = settings_from(options)
 
@@ -22,6 +22,4 @@ def open_gateway(options: dict[str, Any], migrate: bool = True) -> Iterator[Gate
 
     configure_logs(settings.log)
     with Gateway.open(settings) as gateway:
-        if migrate:
-            gateway.migrate()
         yield gateway

@@ -26,6 +26,8 @@ def settings_options(only: Collection[tuple[str, str]] = tuple(TYPES)) -> Callab
         for table, key in reversed(list(only)):
             if flag := flag_of(table, key):
                 command = _option(flag, table, key)(command)
+        if len(only) == len(TYPES):
+            command = _set_option(command)
         config = click.option("--config", metavar="FILE", help="TOML file with settings  [$ONEPUSH_CONFIG]")
         return config(command)
 
@@ -38,11 +40,30 @@ def settings_from(options: dict[str, Any]) -> Settings:
 
     installed = [point.name for point in entry_points(group=PLUGIN_GROUP)]
     flags = {pair: options.get(_parameter(*pair)) for pair in TYPES}
+    flags |= dict(_assignment(text) for text in options.get("assignments", ()))
     return load_settings(options.get("config"), os.environ, flags, installed)
 
 
 def _option(flag: str, table: str, key: str) -> Callable[[Command], Command]:
     return click.option(flag, _parameter(table, key), metavar="VALUE", help=meaning_of(table, key))
+
+
+def _set_option(command: Command) -> Command:
+    return click.option(
+        "--set",
+        "assignments",
+        multiple=True,
+        metavar="PLUGIN.KEY=VALUE",
+        help="a plugin's setting; may be repeated",
+    )(command)
+
+
+def _assignment(text: str) -> tuple[tuple[str, str], str]:
+    name, assigned, value = text.partition("=")
+    table, dot, key = name.partition(".")
+    if not (assigned and dot and table and key):
+        raise click.BadParameter("expected PLUGIN.KEY=VALUE", param_hint="--set")
+    return (table, key), value
 
 
 def _parameter(table: str, key: str) -> str:

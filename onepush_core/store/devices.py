@@ -17,8 +17,8 @@ def register(
 ) -> tuple[str, int, bool]:
     """Insert a device, or update the one with this token: its id, its key, whether it changed hands.
 
-    A device that changes hands (alias, tenant or platform) or comes back leaves its queue behind:
-    what was meant for the person before is cancelled. ``since`` keeps it out of messages that were
+    A device that changes hands (alias, tenant or platform) or comes back leaves its queue and tags
+    behind: what was meant for the person before is cancelled. ``since`` keeps it out of messages that were
     accepted earlier.
     """
     old = transaction.row(
@@ -27,7 +27,7 @@ def register(
     )
     if old is None:
         key = _insert(transaction, app, new, device_id, now)
-        _replace_tags(transaction, app, key, new.tags, known=())
+        _replace_tags(transaction, app, key, new.tags or (), known=())
         return device_id, key, False
     key, old_id, *identity, active = old
     changed = identity != [new.alias, new.tenant, new.platform]
@@ -39,7 +39,8 @@ def register(
         " active = 1, registered_at = ? WHERE key = ?",
         (new.alias, new.tenant, new.platform, new.vendor, new.mobile, now, key),
     )
-    _replace_tags(transaction, app, key, new.tags, known=tags_of(transaction, key))
+    if changed or not active or new.tags is not None:
+        _replace_tags(transaction, app, key, new.tags or (), known=tags_of(transaction, key))
     return old_id, key, changed
 
 
@@ -81,6 +82,7 @@ def unregister(transaction: Transaction, device_id: str, now: int) -> int | None
     key: int = row[0]
     if row[1]:
         transaction.execute("UPDATE device SET active = 0 WHERE key = ?", (key,))
+        transaction.execute("DELETE FROM device_tag WHERE device = ?", (key,))
         cancel_device(transaction, key, "unregistered", now)
     return key
 

@@ -1,0 +1,192 @@
+"""What the benchmarks share: a gateway pinned to one core with a registry of devices, and words for figures.
+
+The load, and the benchmark itself, run on the other core.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import socket
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import requests
+
+HERE = Path(__file__).parent
+SERVER_CPU, CLIENT_CPU = 0, 1
+TOKEN = "benchmark"
+SERVE = [str(Path(sys.executable).parent / "onepush"), "serve"]
+WITHOUT_STORE = [sys.executable, str(HERE / "without_store.py")]
+ROWS = 100_000
+"""Devices registered in one transaction: the gateway waits for it as for any other writer."""
+
+
+def pinned(cpu: int, *command: str) -> list[str]:
+    """The command, to run on one core."""
+    return ["taskset", "-c", str(cpu), *command]
+
+
+def prepare() -> None:
+    """As many file descriptors as we may have, and off the server's core."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    os.sched_setaffinity(0, {CLIENT_CPU})
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+class Gateway:
+    """A gateway process with one app, on a database of its own."""
+
+    def __init__(self, folder: Path, command: Sequence[str] = SERVE) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.database = folder / "onepush.db"
+        self.session = requests.Session()
+        self.session.trust_env = False
+        self._log = (folder / "log").open("a")
+        self._master = subprocess.Popen(
+            pinned(SERVER_CPU, *command, "--bind", f"127.0.0.1:{self.port}", "--database", self._store()),
+            env={**os.environ, "ONEPUSH_ADMIN_TOKEN": TOKEN},
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def _store(self) -> str:
+        return f"sqlite:///{self.database}"
+
+    def await_ready(self, patience: float = 20.0) -> None:
+        """Wait until it serves, and create the app."""
+        deadline = time.monotonic() + patience
+        while not self._is_ready():
+            if time.monotonic() > deadline or self._master.poll() is not None:
+                raise SystemExit("the gateway does not start: " + (self.folder / "log").read_text())
+            time.sleep(0.05)
+        master = self._master.pid
+        self.worker = int(Path(f"/proc/{master}/task/{master}/children").read_text().split()[0])
+        headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "text/plain"}
+        answer = self.session.post(self.url + "/apps/", data="bench", headers=headers).json()
+        self.app_id, self.app_key = answer["id"], answer["appKey"]
+
+    def _is_ready(self) -> bool:
+        try:
+            return self.session.get(self.url + "/health/ready", timeout=5).ok
+        except requests.ConnectionError:
+            return False
+
+    def stop(self) -> None:
+        """End it."""
+        self._master.terminate()
+        self._master.wait(20)
+        self._log.close()
+
+    # --- its registry and its ledger, straight from the file: that costs the gateway nothing -------------------
+
+    def register(self, count: int) -> list[str]:
+        """Put devices into the empty registry, device n of alias ``user<n>``, n from 0; their ids."""
+        with closing(sqlite3.connect(self.database, timeout=60)) as database:
+            database.execute("PRAGMA synchronous = OFF")
+            app = database.execute("SELECT key FROM app WHERE id = ?", (self.app_id,)).fetchone()[0]
+            for start in range(0, count, ROWS):
+                with database:
+                    database.execute(
+                        "WITH RECURSIVE numbers(n) AS (SELECT ? UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < ?)"
+                        " INSERT INTO device(id, app, token, alias, platform, active, since, registered_at)"
+                        " SELECT printf('%040x', n), ?, 't' || n, 'user' || n, 'ANDROID', 1, 0, 0 FROM numbers",
+                        (start, min(start + ROWS, count), app),
+                    )
+        return [f"{number:040x}" for number in range(count)]
+
+    def await_dispatched(self, poll: float = 0.005, patience: float = 120.0) -> None:
+        """Wait until the first round of every message is done and recorded."""
+        deadline = time.monotonic() + patience
+        with closing(sqlite3.connect(self.database, timeout=60)) as database:
+            while database.execute("SELECT 1 FROM message WHERE state = 0 LIMIT 1").fetchone():
+                if time.monotonic() > deadline:
+                    raise SystemExit("messages are not dispatched")
+                time.sleep(poll)
+
+    # --- its API -----------------------------------------------------------------------------------------------
+
+    def send(self, **more: Any) -> str:
+        """Send to ALL, or as ``more`` says; the request id."""
+        answer = self.session.post(self.url + "/msgpush/send", json=self.draft(**more))
+        if not answer.ok:
+            raise SystemExit(f"a send was refused: {answer.text}")
+        request_id: str = answer.json()["requestId"]
+        return request_id
+
+    def draft(self, **more: Any) -> dict[str, Any]:
+        """The body of a send."""
+        whole = {"platform": "ALL", "audienceType": "ALIAS", "audiences": ["ALL"], "alert": "x" * 100}
+        return {"appId": self.app_id, "appKey": self.app_key, **whole, **more}
+
+    def status(self, request_id: str) -> dict[str, Any]:
+        """What the status call says."""
+        answer = self.session.get(f"{self.url}/v1/messages/{request_id}", auth=(self.app_id, self.app_key))
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def cancel(self, request_id: str) -> None:
+        """Call a message off; comes back when nothing of it is pending any more."""
+        self.session.delete(f"{self.url}/v1/messages/{request_id}", auth=(self.app_id, self.app_key))
+        while self.status(request_id)["counts"]["pending"]:
+            time.sleep(0.05)
+
+    # --- what it costs -----------------------------------------------------------------------------------------
+
+    def cpu(self) -> float:
+        """CPU seconds of the worker so far, all its threads."""
+        return cpu_of(self.worker)
+
+    def rss(self) -> int:
+        """Resident bytes of the worker."""
+        for line in Path(f"/proc/{self.worker}/status").read_text().splitlines():
+            if line.startswith("VmRSS"):
+                return int(line.split()[1]) * 1024
+        raise AssertionError
+
+
+def cpu_of(process: int) -> float:
+    """CPU seconds of a process so far, in nanosecond steps."""
+    # What clock_getcpuclockid(3) makes of a process id on Linux; Python has it for threads only.
+    return time.clock_gettime((~process << 3) | 2)
+
+
+@contextmanager
+def gateway(command: Sequence[str] = SERVE) -> Iterator[Gateway]:
+    """A fresh gateway, ready."""
+    prepare()
+    with tempfile.TemporaryDirectory() as folder:
+        one = Gateway(Path(folder), command)
+        try:
+            one.await_ready()
+            yield one
+        finally:
+            one.stop()
+
+
+def median(values: Sequence[float]) -> float:
+    """The middle one."""
+    return statistics.median(values)
+
+
+def spread(values: Sequence[float], digits: int = 2) -> str:
+    """Median and range."""
+    return f"{median(values):,.{digits}f} [{min(values):,.{digits}f}-{max(values):,.{digits}f}]"

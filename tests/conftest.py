@@ -1,0 +1,83 @@
+"""Fixtures for all tests: real gateways, started once and shared, each test with an app of its own."""
+
+from gevent import monkey
+
+monkey.patch_all()
+
+import threading  # noqa: E402
+
+import pytest  # noqa: E402
+
+from harness.process import GatewayProcess  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def prepare_gateway(tmp_path_factory):
+    """Gateways with their own settings, not started: ``prepare_gateway(delivery={"queue_limit": 5})``."""
+    prepared = []
+
+    def prepare(**settings):
+        prepared.append(GatewayProcess(tmp_path_factory.mktemp("gateway"), settings))
+        return prepared[-1]
+
+    yield prepare
+    stopping = [threading.Thread(target=gateway.stop) for gateway in prepared]
+    for thread in stopping:
+        thread.start()
+    for thread in stopping:
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def start_gateway(prepare_gateway):
+    """Start gateways with their own settings; they are stopped at the end, at the latest."""
+    return lambda **settings: prepare_gateway(**settings).start()
+
+
+@pytest.fixture(scope="session")
+def gateway(start_gateway):
+    """A gateway with the default settings, for tests that leave it as it is."""
+    return start_gateway()
+
+
+@pytest.fixture
+def app(gateway):
+    """A new app of ``gateway``."""
+    yield gateway.create_app()
+    gateway.close_apps()
+
+
+@pytest.fixture(scope="session")
+def hasty_gateway(start_gateway):
+    """A gateway that sends again soon and keeps short queues."""
+    return start_gateway(delivery={"resend_gaps": [0.5, 1.0], "queue_limit": 5})
+
+
+@pytest.fixture
+def hasty_app(hasty_gateway):
+    """A new app of ``hasty_gateway``."""
+    yield hasty_gateway.create_app()
+    hasty_gateway.close_apps()
+
+
+@pytest.fixture(scope="session")
+def mortal_gateway(start_gateway):
+    """A gateway whose worker tests may kill; it is ready again when they leave it. Little waits in its sockets."""
+    return start_gateway(delivery={"resend_gaps": [0.5, 1.0]}, ws={"out_bytes": 65_536})
+
+
+@pytest.fixture(scope="session")
+def troubled_gateway(start_gateway):
+    """A gateway with a third party's plugin beside the one for sockets that goes wrong on demand."""
+    return start_gateway(
+        plugins={"load": ["ws", "trouble", "trouble_first"], "required": ["ws", "trouble"]},
+        delivery={"resend_gaps": [0.5, 1.0], "deadline": 1.0},
+        trouble={"on_confirm": "raise"},
+    )
+
+
+@pytest.fixture
+def troubled_app(troubled_gateway):
+    """A new app of ``troubled_gateway``."""
+    yield troubled_gateway.create_app()
+    troubled_gateway.close_apps()

@@ -1,0 +1,279 @@
+"""The dispatcher: everything accepted is offered, in order, whatever happened to the process before."""
+
+from __future__ import annotations
+
+import gevent
+import msgspec
+import pytest
+from core_doubles import HandClock, Recorder, add_device, make_app
+from gevent.event import Event
+from inside_gateway import PATIENCE, await_that, counts, running, send, settle
+
+from onepush_core.errors import DispatchStuck
+from onepush_core.gateway import Gateway
+from onepush_core.hookspecs import hookimpl
+from onepush_core.objects import App, Message, Outcomes, Selector, Status
+from onepush_core.settings import Settings, StoreSettings
+from onepush_core.store import audience, messages
+
+
+FAR_OFF = 4_000_000_000_000
+
+
+class Gate:
+    """A transport asked first that waits at the gate of each app in ``shut``, and notes who came through."""
+
+    def __init__(self, *shut: str) -> None:
+        self.shut = set(shut)
+        self.open = Event()
+        self.entered = Event()
+        self.seen: list[str] = []
+
+    @hookimpl(tryfirst=True)
+    def deliver(self, message, devices):
+        self.entered.set()
+        if message.app.name in self.shut:
+            self.open.wait(PATIENCE)
+        self.seen.append(message.id)
+        return [Outcomes(devices.keys, Status.DELIVERED)]
+
+
+class Dying:
+    """A transport that answers some calls; in the next one the process ends, as far as the lane can tell."""
+
+    def __init__(self, calls: int) -> None:
+        self.calls = calls
+        self.keys: list[int] = []
+        self.dead = Event()
+
+    @hookimpl(tryfirst=True)
+    def deliver(self, message, devices):
+        if not self.calls:
+            self.dead.set()
+            raise gevent.GreenletExit
+        self.calls -= 1
+        self.keys += devices.keys
+        return [Outcomes(devices.keys, Status.DELIVERED)]
+
+
+class Unsure:
+    """Knows the audience FRIENDS, but not always."""
+
+    def __init__(self) -> None:
+        self.fails = False
+        self.asked = 0
+
+    @hookimpl
+    def resolve_audience(self, app, selector):
+        if selector.kind != "FRIENDS":
+            return None
+        self.asked += 1
+        if self.fails:
+            raise OSError("the directory of friends does not answer")
+        return audience.whole_app(app.key)
+
+
+def stored_message(app: App, number: int, **fields) -> Message:
+    return Message(
+        key=0,
+        id=f"m{number:05}",
+        app=app,
+        alert="hi",
+        accepted_at=1,
+        expires_at=FAR_OFF,
+        **fields,
+    )
+
+
+def store(gateway: Gateway, stored: list[Message]) -> list[int]:
+    """Put messages into the store behind the dispatcher's back; their keys."""
+    return gateway.write(lambda transaction: [messages.insert_message(transaction, one) for one in stored])
+
+
+def test_dispatcher_keeps_the_order_of_acceptance(tmp_path):
+    """Many callers at once: each device is offered the messages in the order in which they were stored."""
+    gate = Gate()
+    with running(tmp_path, gate) as gateway:
+        app = make_app(gateway)
+        add_device(gateway, app, "t")
+        senders = [gevent.spawn(send, gateway, app) for _ in range(150)]
+        gevent.joinall(senders, timeout=PATIENCE, raise_error=True)
+        settle(gateway)
+        stored = gateway.read(lambda transaction: transaction.rows("SELECT id FROM message ORDER BY key"))
+    assert gate.seen == [row[0] for row in stored]
+    assert len(gate.seen) == 150
+
+
+def test_lanes_do_not_wait_for_each_other(tmp_path):
+    """A transport that is slow with one app's messages holds up no other app."""
+    gate = Gate("slow")
+    with running(tmp_path, gate) as gateway:
+        slow, fast = make_app(gateway, "slow"), make_app(gateway, "fast")
+        add_device(gateway, slow, "t")
+        add_device(gateway, fast, "t")
+        held = send(gateway, slow)
+        assert gate.entered.wait(PATIENCE)
+        passed = send(gateway, fast)
+        await_that(lambda: counts(gateway, fast, passed) == {"handedOff": 1})
+        assert counts(gateway, slow, held) == {"pending": 1}
+        gate.open.set()
+        settle(gateway)
+        assert counts(gateway, slow, held) == {"handedOff": 1}
+
+
+def test_dispatcher_finishes_what_another_process_accepted(tmp_path):
+    """A message that was stored by a process that died at once is offered by the next one."""
+    settings = Settings(store=StoreSettings(database=f"sqlite:///{tmp_path}/onepush.db"))
+    with running(tmp_path) as gateway:
+        app = make_app(gateway)
+        add_device(gateway, app, "t")
+    with Gateway.open(settings) as gateway:
+        store(gateway, [stored_message(app, number) for number in range(3)])
+    recorder = Recorder()
+    with running(tmp_path, recorder) as gateway:
+        settle(gateway)
+        assert [message for message, _ in recorder.calls] == ["m00000", "m00001", "m00002"]
+        assert gateway.status(app, "m00000")["state"] == "finished"
+
+
+def test_dispatcher_goes_on_from_the_cursor(tmp_path):
+    """After a crash in the middle of an audience those who had it are spared, and the rest gets it once."""
+    dying = Dying(calls=1)
+    with running(tmp_path, dying, page_size=2) as gateway:
+        app = make_app(gateway)
+        keys = [add_device(gateway, app, f"t{number}") for number in range(20)]
+        message = send(gateway, app)
+        assert dying.dead.wait(PATIENCE)
+    recorder = Recorder()
+    with running(tmp_path, recorder, page_size=2) as gateway:
+        settle(gateway)
+        again = [key for _, offered in recorder.calls for key in offered]
+        assert counts(gateway, app, message) == {"handedOff": 20}
+        assert gateway.status(app, message)["state"] == "finished"
+    assert 0 < len(dying.keys) < 20
+    assert dying.keys + again == keys
+
+
+def test_dispatcher_repeats_a_page_whose_outcomes_were_lost(tmp_path):
+    """Killed between the write to the socket and the commit: offered once more, counted once."""
+    with running(tmp_path) as gateway:
+        app = make_app(gateway)
+        key = add_device(gateway, app, "t")
+        gateway.dispatcher.stopping = True
+        message = send(gateway, app)
+        gateway.write(
+            lambda transaction: [
+                transaction.execute("INSERT INTO delivery VALUES (1, ?, 0, 0, 0, 0, NULL)", (key,)),
+                transaction.execute("UPDATE message SET total = 1"),
+            ]
+            and None
+        )
+    recorder = Recorder()
+    with running(tmp_path, recorder) as gateway:
+        settle(gateway)
+        assert recorder.calls == [(message, [key])]
+        assert counts(gateway, app, message) == {"handedOff": 1}
+        assert gateway.status(app, message)["total"] == 1
+
+
+def test_lagging_lane_reads_on_from_the_store(tmp_path):
+    """More messages than a lane remembers: each is offered once, in order, those accepted meanwhile last."""
+    gate = Gate("test")
+    with running(tmp_path, gate) as gateway:
+        app = make_app(gateway)
+        add_device(gateway, app, "t")
+        stored = [stored_message(app, number) for number in range(4500)]
+        source = audience.whole_app(app.key)
+        for message, key in zip(stored, store(gateway, stored), strict=True):
+            gateway.dispatcher.accept(msgspec.structs.replace(message, key=key), source)
+        assert gate.entered.wait(PATIENCE)
+        last = send(gateway, app)
+        gate.open.set()
+        settle(gateway)
+    assert gate.seen == [*[one.id for one in stored], last]
+
+
+def test_failing_resolver_costs_a_delay(tmp_path):
+    """A message found after a crash whose audience cannot be resolved waits; others do not wait for it."""
+    unsure, recorder = Unsure(), Recorder()
+    with running(tmp_path, unsure, recorder) as gateway:
+        app = make_app(gateway)
+        add_device(gateway, app, "t")
+        friends = Selector("FRIENDS", ("ben",))
+        unsure.fails = True
+        store(gateway, [stored_message(app, 1, selector=friends), stored_message(app, 2)])
+        gateway.dispatcher.recover()
+        await_that(lambda: [message for message, _ in recorder.calls] == ["m00002"])
+        assert gateway.status(app, "m00001")["state"] == "dispatching"
+        unsure.fails = False
+        await_that(lambda: recorder.calls[-1][0] == "m00001")
+        settle(gateway)
+        assert gateway.status(app, "m00001")["state"] == "finished"
+
+
+def test_dispatcher_offers_nothing_of_a_cancelled_message(tmp_path):
+    """Cancelled while it waits in its lane: nobody gets it any more."""
+    gate = Gate("test")
+    with running(tmp_path, gate) as gateway:
+        app = make_app(gateway)
+        add_device(gateway, app, "t")
+        first = send(gateway, app)
+        assert gate.entered.wait(PATIENCE)
+        second = send(gateway, app)
+        gateway.cancel(app, second)
+        gate.open.set()
+        settle(gateway)
+        assert gate.seen == [first]
+        assert gateway.status(app, second)["state"] == "cancelled"
+
+
+def test_dispatcher_offers_nothing_after_expiry(tmp_path):
+    """What waited too long in its lane ends without being offered."""
+    gate, clock = Gate("test"), HandClock()
+    with running(tmp_path, gate, clock=clock) as gateway:
+        app = make_app(gateway)
+        add_device(gateway, app, "t")
+        first = send(gateway, app)
+        assert gate.entered.wait(PATIENCE)
+        send(gateway, app, duration=5)
+        clock.time += 5000
+        gate.open.set()
+        settle(gateway)
+    assert gate.seen == [first]
+
+
+def test_stop_leaves_the_rest_to_the_next_process(tmp_path):
+    """What a stopping process has not begun is still there, and comes first in the next one."""
+    gate = Gate("test")
+    with running(tmp_path, gate) as gateway:
+        app = make_app(gateway)
+        add_device(gateway, app, "t")
+        sent = [send(gateway, app)]
+        assert gate.entered.wait(PATIENCE)
+        sent += [send(gateway, app) for _ in range(3)]
+        gateway.dispatcher.stop()
+        gate.open.set()
+        settle(gateway)
+        assert gate.seen == sent[:1]
+    recorder = Recorder()
+    with running(tmp_path, recorder) as gateway:
+        settle(gateway)
+    assert [message for message, _ in recorder.calls] == sent[1:]
+
+
+def test_probe_notices_a_stuck_lane(tmp_path):
+    """A lane that has been at one step for more than eight seconds makes the gateway unready."""
+    gate, clock = Gate("test"), HandClock()
+    with running(tmp_path, gate, clock=clock) as gateway:
+        app = make_app(gateway)
+        add_device(gateway, app, "t")
+        gateway.probe_dispatch()
+        send(gateway, app)
+        assert gate.entered.wait(PATIENCE)
+        gateway.probe_dispatch()
+        clock.time += 9000
+        with pytest.raises(DispatchStuck):
+            gateway.probe_dispatch()
+        gate.open.set()
+        settle(gateway)
+        gateway.probe_dispatch()

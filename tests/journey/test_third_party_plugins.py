@@ -1,0 +1,229 @@
+"""A third party's plugin that raises, hangs or talks nonsense hurts nobody but itself (F44, F45)."""
+
+import threading
+import time
+
+import pytest
+import requests
+
+from harness.waiting import eventually
+
+SOON = 1.0
+"""Seconds within which those who have no part in the trouble are served."""
+
+
+def options(**behaviours):
+    """What the test's plugin does with this message, hook by hook."""
+    return {"options": {"trouble": behaviours}}
+
+
+def check_others(gateway):
+    """Another app's device, on another transport, is served at once, and so is REST."""
+    app = gateway.create_app("bystander")
+    with app.connect(app.register("ada")) as connection:
+        began = time.monotonic()
+        request_id = app.send("ada", needConfirm=True)
+        assert connection.frame()["id"] == request_id
+        assert time.monotonic() - began < SOON
+        connection.confirm(request_id)
+        app.await_counts(request_id, confirmed=1)
+    assert gateway.is_ready()
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "reason"),
+    [
+        ("raise", "plugin error: RuntimeError"),
+        ("nonsense", "plugin error: TypeError"),
+        ("hang", "deadline exceeded"),
+    ],
+)
+def test_deliver_gone_wrong_leaves_other_transports(troubled_gateway, troubled_app, behaviour, reason):
+    """The device online gets the frame, the one offline gets it later, and the trail says what went wrong."""
+    here, there = troubled_app.register("ada"), troubled_app.register("ada")
+    with troubled_app.connect(here) as connection:
+        request_id = troubled_app.send("ada", duration=4, **options(deliver=behaviour))
+        assert connection.frame()["id"] == request_id
+        check_others(troubled_gateway)
+        line = troubled_app.await_trail(request_id, there, "trouble")
+        assert (line["outcome"], line["reason"]) == ("failed", reason)
+    with troubled_app.connect(there) as connection:
+        assert connection.frame()["id"] == request_id
+    troubled_app.await_counts(request_id, handedOff=2)
+    heal(troubled_app)
+
+
+def heal(app):
+    """One call that goes well, so that the breaker counts anew."""
+    app.register("healer")
+    app.await_counts(app.send("healer", **options(deliver="sent")), handedOff=1)
+
+
+def test_deliver_that_fails_halfway_counts_so_far(troubled_app):
+    """What a generator yielded before it raised counts; the rest is tried again."""
+    devices = [troubled_app.register("ada") for _ in range(3)]
+    request_id = troubled_app.send("ada", duration=4, **options(deliver="raise late"))
+    lines = [troubled_app.await_trail(request_id, device, "trouble") for device in devices]
+    assert [line["outcome"] for line in lines] == ["sent", "failed", "failed"]
+    troubled_app.await_counts(request_id, handedOff=1, pending=2)
+    heal(troubled_app)
+
+
+def test_deliver_speaks_for_its_own_devices_only(troubled_app):
+    """Outcomes for devices that were not offered change nothing."""
+    device = troubled_app.register("ada")
+    request_id = troubled_app.send("ada", **options(deliver="foreign"))
+    with troubled_app.connect(device) as connection:
+        assert connection.frame()["id"] == request_id
+    troubled_app.await_counts(request_id, handedOff=1)
+
+
+@pytest.mark.parametrize("hook", ["takes", "check_send", "check_back"])
+@pytest.mark.parametrize("behaviour", ["raise", "nonsense"])
+def test_small_hook_gone_wrong_is_left_out(troubled_gateway, troubled_app, hook, behaviour):
+    """The message goes its way as if the plugin had said nothing, and so do those behind it."""
+    device = troubled_app.register("ada")
+    with troubled_app.connect(device) as connection:
+        request_id = troubled_app.send("ada", needConfirm=True, **options(**{hook: behaviour}))
+        assert connection.frame()["id"] == request_id
+        connection.confirm(request_id)
+        troubled_app.await_counts(request_id, confirmed=1)
+        assert troubled_app.send("ada") == connection.frame()["id"]
+    check_others(troubled_gateway)
+
+
+@pytest.mark.parametrize("hook", ["check_send", "check_back"])
+def test_small_hook_that_hangs_holds_up_nobody(troubled_gateway, troubled_app, hook):
+    """A hook that hangs costs its own message some time; others are served at once, then it goes on."""
+    device = troubled_app.register("ada")
+    answers = []
+
+    def send():
+        answers.append(troubled_app.try_send("ada", needConfirm=True, **options(**{hook: "hang"})))
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    check_others(troubled_gateway)
+    sender.join(9)
+    assert [answer.status_code for answer in answers] in ([200], [503])
+    with troubled_app.connect(device) as connection:
+        request_id = troubled_app.send("ada", alert="next")
+        assert request_id in [frame["id"] for frame in connection.frames(1 + (answers[0].status_code == 200))]
+
+
+def test_on_confirm_that_raises_loses_no_confirm(troubled_gateway, troubled_app):
+    """The confirm is in the ledger before the hook is called."""
+    with troubled_app.connect(troubled_app.register("ada")) as connection:
+        request_id = troubled_app.send("ada", needConfirm=True)
+        connection.confirm(connection.frame()["id"])
+        troubled_app.await_counts(request_id, confirmed=1)
+    eventually(lambda: '"hook": "on_confirm"' in troubled_gateway.log_text())
+
+
+@pytest.mark.parametrize("behaviour", ["raise", "nonsense"])
+def test_audience_gone_wrong_refuses_its_own_kind(troubled_gateway, troubled_app, behaviour):
+    """A resolver that fails on its own kind: an error soon for that send, and nothing else is held up."""
+    device = troubled_app.register("ada")
+    began = time.monotonic()
+    answer = troubled_app.try_send(behaviour, audienceType="TROUBLE")
+    assert answer.status_code >= 400
+    assert time.monotonic() - began < SOON
+    check_others(troubled_gateway)
+    with troubled_app.connect(device) as connection:
+        assert troubled_app.send("ada") == connection.frame()["id"]
+
+
+def test_audience_that_fails_halfway_holds_up_nobody(troubled_gateway, troubled_app):
+    """An audience that raises in the middle: the messages behind it, of the same app, are delivered."""
+    device = troubled_app.register("ada")
+    troubled_app.send("raise late", audienceType="TROUBLE")
+    with troubled_app.connect(device) as connection:
+        assert troubled_app.send("ada") == connection.frame()["id"]
+    check_others(troubled_gateway)
+
+
+def test_audience_that_hangs_is_given_up(troubled_gateway, troubled_app):
+    """A resolver that hangs: 503 after its deadline, and nobody else waits."""
+    answers = []
+    sender = threading.Thread(
+        target=lambda: answers.append(troubled_app.try_send("hang", audienceType="TROUBLE"))
+    )
+    sender.start()
+    check_others(troubled_gateway)
+    sender.join(9)
+    assert [answer.status_code for answer in answers] == [503]
+
+
+@pytest.mark.parametrize("behaviour", ["raise", "nonsense", "hang"])
+def test_transport_in_the_lane_gone_wrong_holds_up_nobody(troubled_gateway, troubled_app, behaviour):
+    """A transport that is asked in the lane has a deadline too: the messages behind it follow."""
+    here, there = troubled_app.register("ada"), troubled_app.register("bob")
+    with troubled_app.connect(here) as connection:
+        stuck = troubled_app.send("bob", options={"trouble_first": {"deliver": behaviour}})
+        request_id = troubled_app.send("ada")
+        check_others(troubled_gateway)
+        assert connection.frame()["id"] == request_id
+    assert troubled_app.await_trail(stuck, there, "trouble_first")["outcome"] == "failed"
+    with troubled_app.connect(there) as connection:
+        assert connection.frame()["id"] == stuck
+
+
+def test_resource_that_raises_tells_nothing(troubled_gateway):
+    """A plugin's resource that raises: 500 with our code, and neither answer nor log shows the text."""
+    answer = requests.get(f"{troubled_gateway.url}/trouble", timeout=10)
+    assert (answer.status_code, answer.json()["code"]) == (500, 50000)
+    assert "the-secret-of-the-plugin" not in answer.text + troubled_gateway.log_text()
+
+
+def test_breaker_opens_for_one_transport(start_gateway):
+    """After five failures in a row a transport is left alone for a while; the trail says so, others go on."""
+    gateway = start_gateway(plugins={"load": ["ws", "trouble"]})
+    app = gateway.create_app()
+    device = app.register("ada")
+    for _ in range(5):
+        app.await_trail(app.send("ada", **options(deliver="raise")), device, "trouble")
+    last = app.send("ada", **options(deliver="sent"))
+    assert app.await_trail(last, device, "trouble")["reason"] == "breaker open"
+    check_others(gateway)
+    with app.connect(device) as connection:
+        assert last in [frame["id"] for frame in connection.frames(6)]
+
+
+@pytest.fixture(scope="module")
+def hostile_gateway(start_gateway):
+    """A gateway whose third-party plugins fail in the hooks that every request passes, and while loading."""
+    return start_gateway(
+        plugins={"load": ["ws", "trouble", "trouble_first"], "required": ["ws"]},
+        trouble={"authenticate_app": "raise", "resolve_audience": "raise"},
+        trouble_first={"create": "raise"},
+    )
+
+
+def test_plugin_that_does_not_load_is_set_aside(hostile_gateway):
+    """A plugin that fails to load does not stop the others; readiness names it."""
+    plugins = requests.get(f"{hostile_gateway.url}/health/ready", timeout=10).json()["plugins"]
+    assert plugins["ws"] == "active"
+    assert plugins["trouble_first"] == "set aside"
+
+
+def test_hooks_of_every_request_may_fail(hostile_gateway):
+    """Authentication and audience of one plugin raise for every request: the core's own still answer."""
+    app = hostile_gateway.create_app()
+    assert app.try_send("ada", appKey="wrong").status_code == 401
+    check_others(hostile_gateway)
+
+
+@pytest.mark.parametrize("hook", ["startup", "register_routes"])
+def test_plugin_that_does_not_start_stops_the_start(prepare_gateway, hook):
+    """An error in startup or register_routes stops the start: soon, non-zero, with one line."""
+    gateway = prepare_gateway(plugins={"load": ["ws", "trouble"]}, trouble={hook: "raise"}).spawn()
+    assert gateway.process.wait(5) != 0
+    assert "plugin trouble" in gateway.log_text()
+
+
+@pytest.mark.parametrize("path", ["/msgpush/send", "/health/ready", "/msgpush.ws"])
+def test_plugin_may_not_take_a_path(prepare_gateway, path):
+    """A path already taken stops the start."""
+    gateway = prepare_gateway(plugins={"load": ["ws", "trouble"]}, trouble={"path": path}).spawn()
+    assert gateway.process.wait(5) != 0
+    assert path in gateway.log_text()

@@ -1,0 +1,346 @@
+"""Who gets an SMS, and when: each rule of docs/sms.md on a gateway in this process."""
+
+from __future__ import annotations
+
+import gevent
+import pytest
+
+from harness.waiting import eventually
+from onepush_core import InvalidField
+from onepush_sms.objects import Answer, Verdict
+from tests.sms.doubles import MASK, NUMBER
+
+
+def settled(bench, message, **counts):
+    eventually(lambda: bench.counts(message) == counts)
+
+
+def quiet(bench, message, **counts):
+    """Run the round that is due, and a look more; nobody may have been called in it."""
+    eventually(lambda: not bench.gateway.followup.run_due())
+    gevent.sleep(0.6)
+    assert bench.counts(message) == counts
+    assert bench.provider.sent == []
+
+
+def test_sms_reaches_person_after_wait(bench):
+    """Nobody online: after the wait one SMS goes out, and the trail shows the masked number."""
+    bench.register("ann", NUMBER)
+    message = bench.send()
+    quiet(bench, message, pending=1)
+    bench.pass_time()
+    settled(bench, message, handedOff=1)
+    assert bench.provider.numbers == ["+8613711112222"]
+    assert bench.provider.sent[0].text == "your code is 1234"
+    assert bench.trail(message) == [("sent", MASK)]
+
+
+def test_sms_reaches_three_devices_once(bench):
+    """A person with three devices, however they spell the number, gets one SMS, and all are handed off."""
+    for mobile in (NUMBER, "+86 137 1111 2222", None):
+        bench.register("ann", mobile)
+    message = bench.send()
+    bench.pass_time()
+    settled(bench, message, handedOff=3)
+    assert len(bench.provider.sent) == 1
+
+
+def test_sms_reaches_number_of_two_aliases_once(bench):
+    """A number counts once for each message, whatever the aliases."""
+    bench.register("ann", NUMBER)
+    bench.register("ann.private", "008613711112222")
+    message = bench.send("ann", "ann.private")
+    bench.pass_time()
+    settled(bench, message, handedOff=2)
+    assert len(bench.provider.sent) == 1
+
+
+def test_sms_takes_latest_number_of_alias(bench):
+    """An alias with two numbers gets the SMS on the one that was registered last."""
+    bench.register("ann", NUMBER)
+    gevent.sleep(0.002)
+    bench.register("ann", "13800000000")
+    message = bench.send()
+    bench.pass_time()
+    settled(bench, message, handedOff=2)
+    assert bench.provider.numbers == ["+8613800000000"]
+
+
+def test_sms_spares_person_with_device_online(bench):
+    """A person who has the message on one device gets no SMS for the others; the trail says why."""
+    bench.register("ann", NUMBER, online=True)
+    bench.register("ann", NUMBER)
+    message = bench.send()
+    bench.pass_time()
+    eventually(lambda: bench.trail(message) == [("skipped", "another device has it")])
+    quiet(bench, message, handedOff=1, pending=1)
+
+
+def test_sms_spares_number_reached_under_other_alias(bench):
+    """A number is reached when any device that carries it has the message, however that spells it."""
+    bench.register("bob", "(137) 1111-2222", online=True)
+    bench.register("ann", NUMBER)
+    message = bench.send("ann", "bob")
+    bench.pass_time()
+    eventually(lambda: bench.trail(message))
+    quiet(bench, message, handedOff=1, pending=1)
+
+
+def test_sms_spares_person_who_confirmed_in_last_second(bench):
+    """With needConfirm a confirm one second before the end of the wait means that there is no SMS."""
+    device = bench.register("ann", NUMBER, online=True)
+    message = bench.send(need_confirm=True)
+    eventually(lambda: bench.trail(message, "sockets"))
+    bench.pass_time(59.0)
+    bench.gateway.confirm("sockets", message, device)
+    bench.gateway.flush()
+    bench.pass_time(1.0)
+    quiet(bench, message, confirmed=1)
+
+
+def test_sms_reaches_person_who_did_not_confirm(bench):
+    """With needConfirm a frame without confirm is no delivery; after the SMS the frame still waits."""
+    bench.register("ann", NUMBER, online=True)
+    message = bench.send(need_confirm=True)
+    bench.pass_time()
+    eventually(lambda: bench.trail(message) == [("sent", MASK)])
+    assert bench.counts(message) == {"pending": 1}
+    for _ in range(3):
+        bench.pass_time(400)
+        eventually(lambda: not bench.gateway.followup.run_due())
+    assert len(bench.provider.sent) == 1
+
+
+def test_sms_spares_unregistered_device(bench):
+    """Who unregisters in the wait gets no SMS."""
+    bench.register("ann", NUMBER, token="t")
+    message = bench.send()
+    eventually(lambda: bench.counts(message) == {"pending": 1})
+    device = bench.gateway.deliveries(bench.app, message, None, 1)["deliveries"][0]["deviceId"]
+    bench.gateway.unregister(device)
+    bench.pass_time()
+    quiet(bench, message, cancelled=1)
+
+
+def test_sms_spares_cancelled_message(bench):
+    """A message that was cancelled in the wait makes no SMS."""
+    bench.register("ann", NUMBER)
+    message = bench.send()
+    bench.gateway.cancel(bench.app, message)
+    bench.pass_time()
+    quiet(bench, message, cancelled=1)
+
+
+def test_sms_ignores_message_without_text(bench):
+    """A send without smsMessage never becomes an SMS."""
+    bench.register("ann", NUMBER)
+    message = bench.send(text=None)
+    bench.pass_time()
+    quiet(bench, message, pending=1)
+
+
+def test_sms_ignores_person_without_number(bench):
+    """Nobody without a mobile gets an SMS, nor a line in the trail."""
+    bench.register("ann")
+    message = bench.send()
+    bench.pass_time()
+    quiet(bench, message, pending=1)
+    assert bench.trail(message) == []
+
+
+def test_sms_refuses_invalid_number(bench):
+    """A mobile that is no number is said once in the trail, without the number."""
+    bench.register("ann", "12345")
+    message = bench.send()
+    bench.pass_time()
+    eventually(lambda: bench.trail(message) == [("failed", "no valid number")])
+    quiet(bench, message, pending=1)
+
+
+def test_sms_without_delay_waits_for_vendor(make_bench):
+    """With smsDelay 0 the SMS waits for the first round: a vendor that takes a device spares its person."""
+    bench = make_bench({"delay": 0})
+    bench.register("ann", NUMBER, vendor="OPPO")
+    bench.register("ann", NUMBER)
+    message = bench.send()
+    gevent.sleep(0.3)
+    bench.vendor.let.set()
+    eventually(lambda: bench.trail(message) == [("skipped", "another device has it")])
+    assert bench.counts(message) == {"handedOff": 1, "pending": 1}
+    assert bench.provider.sent == []
+
+
+def test_sms_without_delay_goes_at_once(bench):
+    """With smsDelay 0 and nobody else to wait for, the SMS belongs to the first round, even of duration 0."""
+    bench.register("ann", NUMBER)
+    message = bench.send(sms_delay=0, duration=0)
+    settled(bench, message, handedOff=1)
+
+
+def test_sms_uses_delay_of_send(bench):
+    """smsDelay in the send is stronger than the app's."""
+    bench.register("ann", NUMBER)
+    message = bench.send(sms_delay=5)
+    bench.pass_time(5)
+    settled(bench, message, handedOff=1)
+
+
+def test_sms_stays_within_life(bench):
+    """Nothing is sent at or after the message's expiry, even when the round comes late."""
+    bench.register("ann", NUMBER)
+    message = bench.send(duration=61)
+    bench.pass_time(61)
+    settled(bench, message, expired=1)
+    assert bench.provider.sent == []
+
+
+def test_sms_of_disabled_plugin_is_dropped(make_bench):
+    """The switch for all: no SMS, and the trail says so."""
+    bench = make_bench({"enabled": False})
+    bench.register("ann", NUMBER)
+    message = bench.send()
+    bench.pass_time()
+    eventually(lambda: bench.trail(message))
+    assert bench.trail(message)[0][1] == "sms is switched off"
+    assert bench.provider.sent == []
+
+
+def test_sms_to_other_country_is_dropped(make_bench):
+    """Only the region's own country is allowed, unless prefixes say otherwise."""
+    bench = make_bench()
+    bench.register("ann", "+14155552671")
+    message = bench.send()
+    bench.pass_time()
+    eventually(lambda: bench.trail(message))
+    assert bench.trail(message)[0][1] == "country not allowed"
+    assert bench.provider.sent == []
+
+
+def test_sms_to_allowed_country_is_sent(make_bench):
+    """A prefix that is allowed gets its SMS, masked as other countries are."""
+    bench = make_bench({"allowed_prefixes": ["+1"]})
+    bench.register("ann", "+14155552671")
+    message = bench.send()
+    bench.pass_time()
+    eventually(lambda: bench.trail(message) == [("sent", "+1 ****2671")])
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"text": "x" * 700}, "smsMessage"),
+        ({"text": " \n"}, "smsMessage"),
+        ({"sms_delay": 30, "duration": 30}, "smsDelay"),
+        ({"duration": 60}, "smsDelay"),
+        ({"duration": 0}, "smsDelay"),
+        ({"options": {"sms": {"sign": "x"}}}, "options.sms.sign"),
+    ],
+)
+def test_check_refuses_impossible_sms(bench, fields, field):
+    """An SMS that could never go is refused with the name of the field, and nothing is stored."""
+    with pytest.raises(InvalidField) as refused:
+        bench.send(**fields)
+    assert refused.value.field == field
+
+
+def test_ambiguous_sms_is_not_repeated(bench):
+    """When nobody knows whether the SMS went out, it is recorded and never sent again."""
+    bench.provider.answers = [Answer(Verdict.AMBIGUOUS, "no answer in time")]
+    bench.register("ann", NUMBER)
+    bench.register("ann", NUMBER)
+    message = bench.send()
+    bench.pass_time()
+    eventually(lambda: bench.trail(message) == [("failed", "ambiguous: no answer in time")] * 2)
+    bench.pass_time(3600)
+    eventually(lambda: not bench.gateway.followup.run_due())
+    assert len(bench.provider.sent) == 1
+    assert bench.counts(message) == {"pending": 2}
+
+
+def test_ambiguous_sms_is_repeated_at_least_once(make_bench):
+    """An app that chose "at least once" gets an ambiguous SMS sent again, a few times at most."""
+    bench = make_bench({"at_least_once": True})
+    bench.provider.answers = [Answer(Verdict.AMBIGUOUS, "no answer in time")] * 9
+    bench.register("ann", NUMBER)
+    message = bench.send()
+    bench.pass_time()
+    for expected in (1, 2, 3, 4):
+        eventually(lambda wanted=expected: len(bench.trail(message)) == wanted)
+        bench.pass_time(100)
+    gevent.sleep(0.7)
+    assert len(bench.provider.sent) == 4
+
+
+def test_exception_of_provider_is_ambiguous(bench):
+    """A provider that raises may have sent the SMS."""
+    bench.provider.answers = [RuntimeError("boom 13711112222")]
+    bench.register("ann", NUMBER)
+    message = bench.send()
+    bench.pass_time()
+    eventually(lambda: bench.trail(message) == [("failed", "ambiguous: unexpected answer")])
+
+
+def test_unsent_sms_is_retried_with_backoff(bench):
+    """What surely was not sent is tried again after growing gaps, and then counts once."""
+    bench.provider.answers = [Answer(Verdict.UNREACHABLE, "provider unreachable")] * 2
+    bench.register("ann", NUMBER)
+    message = bench.send()
+    bench.pass_time()
+    eventually(lambda: len(bench.trail(message)) == 1)
+    bench.pass_time(5)
+    eventually(lambda: len(bench.trail(message)) == 2)
+    bench.pass_time(5)
+    gevent.sleep(0.6)
+    assert len(bench.provider.sent) == 2
+    bench.pass_time(5)
+    settled(bench, message, handedOff=1)
+    assert set(bench.used().values()) == {1}
+
+
+def test_retry_is_spared_when_person_is_reached(bench):
+    """A confirm while an SMS waits for its second try means that there is none."""
+    device = bench.register("ann", NUMBER, online=True)
+    bench.register("ann", NUMBER)
+    bench.provider.answers = [Answer(Verdict.LATER, "busy")]
+    message = bench.send(need_confirm=True)
+    bench.pass_time()
+    eventually(lambda: bench.trail(message))
+    bench.gateway.confirm("sockets", message, device)
+    bench.gateway.flush()
+    bench.pass_time(10)
+    eventually(lambda: ("skipped", "another device has it") in bench.trail(message))
+    assert len(bench.provider.sent) == 1
+
+
+def test_hanging_call_is_made_once(bench):
+    """While a call is out, whoever comes to the same person makes no second one."""
+    bench.provider.hold.clear()
+    bench.register("ann", NUMBER)
+    bench.register("ann", NUMBER, vendor="OPPO")
+    bench.vendor.let.set()
+    message = bench.send(need_confirm=True)
+    bench.pass_time()
+    bench.provider.called.wait(10)
+    bench.pass_time(20)
+    eventually(lambda: not bench.gateway.followup.run_due())
+    gevent.sleep(0.3)
+    bench.provider.hold.set()
+    eventually(lambda: ("sent", MASK) in bench.trail(message))
+    assert len(bench.provider.sent) == 1
+
+
+def test_log_and_metrics_hold_no_number(bench, capfd):
+    """The number is in no log line and no metric, whatever goes wrong."""
+    from prometheus_client import generate_latest
+
+    bench.provider.answers = [RuntimeError(NUMBER), Answer(Verdict.ACCOUNT, "arrears")]
+    bench.register("ann", NUMBER)
+    first = bench.send()
+    bench.pass_time()
+    eventually(lambda: bench.trail(first))
+    second = bench.send(sms_delay=0)
+    eventually(lambda: bench.trail(second))
+    told = generate_latest(bench.gateway.metrics.registry).decode() + "".join(capfd.readouterr())
+    assert "sms_account_problem" in told
+    assert NUMBER not in told
+    assert NUMBER[-8:] not in told

@@ -1,0 +1,169 @@
+"""Sends to tags, through the REST path of a real gateway."""
+
+import pytest
+
+from harness.process import GatewayProcess
+from harness.waiting import eventually
+
+# What a scanner would try: quotes, comments, stacked and blind queries, wildcards, odd text.
+HOSTILE = [
+    "' OR '1'='1",
+    "'; DROP TABLE device_tag; --",
+    "a') OR 1=1 --",
+    '" OR ""="',
+    "1 UNION SELECT key FROM device",
+    "vip'/**/OR/**/'a'='a",
+    "vip%27%20OR%201=1",
+    "?",
+    ":tag",
+    "$1",
+    "IN KEYS ?",
+    "%",
+    "_",
+    "vi_",
+    "v%",
+    "v*",
+    "v?p",
+    "[v]ip",
+    "vip\\",
+    "\N{PARTY POPPER}",
+    "\N{MAN}\u200d\N{WOMAN}",
+    "\u05e9\u05dc\u05d5\u05dd",
+    "\u202epiv",
+    "vip\u200b",
+    "VIP",
+    "\uff56\uff49\uff50",
+    "vip/../vip",
+    "x" * 10_000,
+    "${vip}",
+    "{{vip}}",
+]
+
+
+def reached(app, *audiences, **fields):
+    """The ids of the devices that a send is for, once it is dispatched."""
+    request_id = app.send(*audiences, **{"audienceType": "TAG", "needConfirm": True, **fields})
+    eventually(lambda: app.status(request_id)["state"] != "dispatching")
+    return {delivery["deviceId"] for delivery in app.deliveries(request_id)}
+
+
+def reached_by(app, expression, **fields):
+    """The same for an expression, as text or as an object."""
+    audiences = expression if isinstance(expression, dict) else [expression]
+    return reached(app, audienceType="TAG_EXPR", **{"audiences": audiences, **fields})
+
+
+def test_send_to_tags_reaches_any_of_them(app):
+    """The contract's form: a list means any of these tags, and nobody gets it twice."""
+    both, one, other = (app.register("ann", tag=tags) for tags in (["tag1", "sz"], ["sz"], ["gz"]))
+    app.register("ann")
+    assert reached(app, "tag1", "sz") == {both, one}
+    assert reached(app, "gz") == {other}
+    assert reached(app, "nobody") == set()
+
+
+def test_send_to_expression_reaches_whom_it_means(app):
+    """An expression as text and as an object."""
+    vip_sz = app.register("ann", tag=["vip", "sz"])
+    vip_gz = app.register("bob", tag=["vip", "gz"])
+    app.register("cy", tag=["vip", "gz", "muted"])
+    app.register("dan", tag=["sz"])
+    plain = app.register("eve")
+    assert reached_by(app, "vip & (sz | gz) & !muted") == {vip_sz, vip_gz}
+    assert reached_by(app, {"or": ["sz", "gz"], "and": ["vip"], "not": ["muted"]}) == {vip_sz, vip_gz}
+    assert reached_by(app, "!(vip | sz)") == {plain}
+
+
+def test_send_to_tag_delivers_to_socket(app):
+    """A tagged device that is online gets the frame, another one does not."""
+    tagged, other = app.register("ann", tag=["vip"]), app.register("ann")
+    with app.connect(tagged) as socket, app.connect(other) as silent:
+        request_id = app.send("vip", audienceType="TAG")
+        assert socket.frame()["id"] == request_id
+        app.await_counts(request_id, handedOff=1)
+        app.send("ann")
+        assert silent.frame()["id"] != request_id
+
+
+def test_send_to_tag_keeps_to_app_platform_and_tenant(gateway, app):
+    """The same tag in another app, on another platform or of another tenant is not meant."""
+    stranger = gateway.create_app()
+    stranger.register("ann", tag=["vip"])
+    ios = app.register("ann", "IOS", tag=["vip"])
+    north = app.register("ann", tag=["vip"], tenantCode="north")
+    south = app.register("ann", tag=["vip"], tenantCode="south")
+    assert reached(app, "vip") == {ios, north, south}
+    assert reached(app, "vip", platform="IOS") == {ios}
+    assert reached(app, "vip", tenantCode="north") == {ios, north}
+    assert reached_by(app, "!none", tenantCode="south", platform="ANDROID") == {south}
+
+
+def test_send_to_tag_finds_either_spelling(app):
+    """A tag registered in one Unicode form is found by the other."""
+    device = app.register("ann", tag=["cafe\u0301"])
+    assert reached(app, "caf\u00e9") == reached(app, "cafe\u0301") == {device}
+
+
+def test_register_replaces_tags(app):
+    """The new list replaces the old one."""
+    device = app.register("ann", token="token-of-ann", tag=["old", "both"])
+    assert app.register("ann", token="token-of-ann", tag=["new", "both"]) == device
+    assert reached(app, "old") == set()
+    assert reached(app, "new") == reached(app, "both") == {device}
+
+
+@pytest.mark.parametrize("kind", ["TAG", "TAG_EXPR"])
+@pytest.mark.parametrize("text", HOSTILE)
+def test_send_to_hostile_text_is_exact_or_refused(app, kind, text):
+    """Only a tag of exactly this text would be found; a refusal names the entry and does not repeat it."""
+    device = app.register("ann", tag=["vip"])
+    answer = app.try_send(text, audienceType=kind, needConfirm=True)
+    if answer.status_code == 200:
+        request_id = answer.json()["requestId"]
+        eventually(lambda: app.status(request_id)["state"] == "finished")
+        assert app.deliveries(request_id) == []
+    else:
+        assert (answer.status_code, answer.json()["code"]) == (400, 40003)
+        assert answer.json()["message"].startswith("audiences")
+        assert len(text) < 4 or text not in answer.json()["message"]
+    assert reached(app, "vip") == {device}
+
+
+def test_send_to_nul_is_refused(app):
+    """NUL characters do not get past the body's check."""
+    assert app.try_send("vip\0", audienceType="TAG").json()["code"] == 40002
+
+
+@pytest.mark.parametrize(
+    ("kind", "audiences", "message"),
+    [
+        ("TAG", ["ok", "not ok"], "audiences[1]: character 4 (U+0020) cannot be in a tag"),
+        ("TAG", {"or": ["a"]}, "audiences[0]: character 1 (U+007B) cannot be in a tag"),
+        ("TAG_EXPR", ["a & & b"], 'audiences: character 5: expected a tag, "!" or "("'),
+        ("TAG_EXPR", ["a", "b"], "audiences: TAG_EXPR takes one expression"),
+        ("TAG_EXPR", {"and": []}, "audiences.and: must not be empty"),
+    ],
+)
+def test_send_says_what_is_wrong_with_audience(app, kind, audiences, message):
+    """A bad tag or expression is a 400 that points at it, and nothing is stored."""
+    answer = app.try_send(audienceType=kind, audiences=audiences)
+    assert (answer.status_code, answer.json()) == (400, {"code": 40003, "message": message})
+
+
+def test_tags_wait_for_plugin(tmp_path):
+    """Without the plugin a send to a tag is a 400 that names the type; tags registered then work later."""
+    without = GatewayProcess(tmp_path, {"plugins": {"load": ["ws"]}}).start()
+    try:
+        app = without.create_app()
+        device = app.register("ann", tag=["vip"])
+        refused = app.try_send("vip", audienceType="TAG")
+    finally:
+        without.stop()
+    assert (refused.status_code, refused.json()["code"]) == (400, 40004)
+    assert "'TAG'" in refused.json()["message"]
+    with_tags = GatewayProcess(tmp_path, {"plugins": {"load": ["ws", "tags"]}}).start()
+    try:
+        app.url = with_tags.url
+        assert reached(app, "vip") == {device}
+    finally:
+        with_tags.stop()
