@@ -32,6 +32,44 @@ static double arrival[MOST];
 static char scratch[1 << 16];
 static int count, ring, plain;
 
+/* Walk over the frames in what was read: the bytes of text frames; pings are answered. */
+static long text_bytes(int index, const unsigned char *data, long length) {
+    static const char pong[] = {(char)0x8a, (char)0x80, 0, 0, 0, 0};
+    long position = inside[index], total = position < length ? position : length;
+    while (position + 2 <= length) {
+        long size = data[position + 1] & 127, header = 2;
+        if (size == 126 && position + 4 <= length) {
+            size = data[position + 2] << 8 | data[position + 3];
+            header = 4;
+        }
+        if ((data[position] & 15) == 9) {
+            if (send(sockets[index], pong, sizeof pong, MSG_NOSIGNAL) < 0) return total;
+        } else total += header + size <= length - position ? header + size : length - position;
+        position += header + size;
+    }
+    inside[index] = position > length ? position - length : 0;
+    return total;
+}
+
+/* Read what is there; ``use`` is called with every piece. */
+static long drain(int index, void (*use)(long length)) {
+    long total = 0;
+    ssize_t got;
+    while ((got = recv(sockets[index], scratch, sizeof scratch, 0)) > 0) {
+        total += plain ? got : text_bytes(index, (unsigned char *)scratch, got);
+        if (use) use(got);
+    }
+    received[index] += total;
+    return total;
+}
+
+/* Read what has come in since, and so answer pings: a device that does not is taken for dead. */
+static void look(void) {
+    struct epoll_event events[BATCH];
+    int ready = epoll_wait(ring, events, BATCH, 0);
+    for (int i = 0; i < ready; i++) drain(events[i].data.u32, NULL);
+}
+
 static int handshake_done(int fd) {
     int length = 0;
     while (length < 2000) {
@@ -74,6 +112,7 @@ static void connect_devices(int port, FILE *ids) {
         if (pending < IN_FLIGHT) continue;
         finish_handshakes(waiting, pending);
         pending = 0;
+        look();
     }
     finish_handshakes(waiting, pending);
     printf("connected %d %.3f\n", count, now() - start);
@@ -88,37 +127,6 @@ static void connect_plain(int port, int wanted) {
         adopt(fd);
     }
     printf("connected %d %.3f\n", count, now() - start);
-}
-
-/* Walk over the frames in what was read: the bytes of text frames; pings are answered. */
-static long text_bytes(int index, const unsigned char *data, long length) {
-    static const char pong[] = {(char)0x8a, (char)0x80, 0, 0, 0, 0};
-    long position = inside[index], total = position < length ? position : length;
-    while (position + 2 <= length) {
-        long size = data[position + 1] & 127, header = 2;
-        if (size == 126 && position + 4 <= length) {
-            size = data[position + 2] << 8 | data[position + 3];
-            header = 4;
-        }
-        if ((data[position] & 15) == 9) {
-            if (send(sockets[index], pong, sizeof pong, MSG_NOSIGNAL) < 0) return total;
-        } else total += header + size <= length - position ? header + size : length - position;
-        position += header + size;
-    }
-    inside[index] = position > length ? position - length : 0;
-    return total;
-}
-
-/* Read what is there; ``use`` is called with every piece. */
-static long drain(int index, void (*use)(long length)) {
-    long total = 0;
-    ssize_t got;
-    while ((got = recv(sockets[index], scratch, sizeof scratch, 0)) > 0) {
-        total += plain ? got : text_bytes(index, (unsigned char *)scratch, got);
-        if (use) use(got);
-    }
-    received[index] += total;
-    return total;
 }
 
 static void expect(long bytes, int wanted, double timeout) {
@@ -179,15 +187,13 @@ static void read_frames(int wanted, double timeout) {
     printf("framed %d\n", framed);
 }
 
-/* Wait for the next line, and go on answering pings: a device that does not is taken for dead. */
+/* Wait for the next line, and look at the connections meanwhile. */
 static char *next_line(char *line, int size) {
     struct pollfd waiting[] = {{.fd = 0, .events = POLLIN}, {.fd = ring, .events = POLLIN}};
-    struct epoll_event events[BATCH];
     for (;;) {
         poll(waiting, 2, -1);
         if (waiting[0].revents) return fgets(line, size, stdin);
-        int ready = epoll_wait(ring, events, BATCH, 0);
-        for (int i = 0; i < ready; i++) drain(events[i].data.u32, NULL);
+        look();
     }
 }
 

@@ -128,6 +128,7 @@ def forget_address(transaction: Transaction, keys: Sequence[int], transport: str
     """A transport says these addresses are dead: it is not asked for them again until they register anew."""
     transaction.execute(
         "UPDATE device SET gone = CASE WHEN gone IS NULL THEN ? ELSE gone || ',' || ? END"
-        " WHERE key IN KEYS ?",
-        (transport, transport, transaction.keys(keys)),
+        " WHERE key IN KEYS ? AND (gone IS NULL OR replace(',' || gone || ',', ',' || ? || ',', '')"
+        " = ',' || gone || ',')",
+        (transport, transport, transaction.keys(keys), transport),
     )

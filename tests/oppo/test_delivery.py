@@ -78,8 +78,8 @@ def test_accepted_message_brings_no_frame_later(oppo_app, emulator):
 
 
 def test_accepted_message_with_confirm_waits_for_device(oppo_app, emulator):
-    """With needConfirm OPPO's acceptance ends nothing: the frame waits for the next connect, OPPO is not asked again."""
-    device, token = register_phone(oppo_app, "ann")
+    """With needConfirm OPPO's acceptance ends nothing: the frame waits, and OPPO is not asked again."""
+    device, _ = register_phone(oppo_app, "ann")
     request = oppo_app.send("ann", needConfirm=True)
     assert oppo_app.await_trail(request, device, "oppo")["outcome"] == "sent"
     oppo_app.await_counts(request, pending=1)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from onepush_core import Message
+from onepush_ws import sockets
 from onepush_ws.inbox import Inbox
 
 # Ordered: below CLOSING the connection is its device's; from CLOSING on only the goodbye is left.
@@ -41,7 +42,7 @@ class Pending(NamedTuple):
 
 
 class Connection:
-    """One socket of one device.
+    """One socket of one device. It owns ``fd``.
 
     ``device``, ``app``: keys. ``cursor``: key of the last message read from the backlog. ``dirty``:
     something new came while it was read. ``parked``: it goes on when the queue is flushed.
@@ -53,11 +54,12 @@ class Connection:
 
     __slots__ = (
         "acked", "app", "awaiting", "controls", "cursor", "device", "dirty", "drained", "fd", "held", "inbox",
-        "ios", "offset", "parked", "queue", "queued", "refilled", "settling", "state", "texts",
+        "ios", "offset", "parked", "queue", "queued", "refilled", "settling", "socket", "state", "texts",
     )  # fmt: skip
 
     def __init__(self, fd: int, now: float) -> None:
         self.fd = fd
+        self.socket = sockets.wrap(fd)
         self.device = 0
         self.app = 0
         self.ios = False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Iterator, Sequence
 
 import gevent
@@ -12,6 +11,7 @@ from onepush_core import Devices, Message, Outcome, Outcomes, Status
 from onepush_ws.connection import DRAINING, GONE, LIVE, Connection
 from onepush_ws.hub import Hub
 from onepush_ws.reports import all_written, written
+from onepush_ws.sockets import send
 
 SLICE = 128
 """Devices between two looks at the rest of the worker's work."""
@@ -53,7 +53,7 @@ def _deliver_slice(
             outcomes += _deliver_specially(hub, connection, message, frame, repeat)
             continue
         try:
-            count = os.write(connection.fd, frame)
+            count = send(connection.socket, frame)
         except OSError as error:
             count = 0 if error.errno == errno.EAGAIN else -1
         if count == len(frame):

@@ -121,7 +121,7 @@ class Hub:
         connection.inbox = connection.queue = None
         del self.sockets[connection.fd]
         self._poller.remove(connection.fd)
-        sockets.close(connection.fd)
+        connection.socket.close()
 
     def drop_late(self) -> None:
         """Cut off the closing connections whose time is up, and forget those long gone."""

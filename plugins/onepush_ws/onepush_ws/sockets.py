@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _socket
 import fcntl
 import os
 import socket
@@ -13,12 +14,18 @@ from contextlib import contextmanager
 
 from gevent.monkey import get_original
 
-close = get_original("os", "close")
 _Socket = get_original("socket", "socket")
+send = _socket.socket.send
+"""``send(socket, data)``: a tenth faster than ``os.write`` to the descriptor."""
 
 _BYTES_ACKED_OFFSET = 120
 """Of ``tcpi_bytes_acked`` (64 bits) in ``struct tcp_info``, linux/tcp.h, since Linux 4.1."""
 _TCP_INFO_SIZE = 192
+
+
+def wrap(fd: int) -> _socket.socket:
+    """A bare socket object that owns a TCP descriptor; no system call is made."""
+    return _socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fd)
 
 
 @contextmanager
