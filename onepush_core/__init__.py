@@ -1,35 +1,41 @@
 """onepush-core: a push gateway whose channels are plugins. This module is its public door."""
 
-from onepush_core.api.authentication import AppGate
-from onepush_core.api.body import BodyReader
-from onepush_core.api.translation import to_selector
-from onepush_core.audiences import Audience
-from onepush_core.errors import (
-    AuthenticationFailed,
-    ConfigurationError,
-    InvalidAudience,
-    InvalidField,
-    OnepushError,
-    UnknownDevice,
-)
-from onepush_core.gateway import Gateway
-from onepush_core.hookspecs import hookimpl
-from onepush_core.objects import (
-    App,
-    Credentials,
-    Device,
-    Devices,
-    Draft,
-    Message,
-    Outcome,
-    Outcomes,
-    Receipt,
-    Selector,
-    Status,
-)
-from onepush_core.outlets import Breaker
-from onepush_core.store.audience import KeyQuery
-from onepush_core.store.transaction import Transaction
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from onepush_core.api.authentication import AppGate
+    from onepush_core.api.body import BodyReader
+    from onepush_core.api.translation import to_selector
+    from onepush_core.audiences import Audience
+    from onepush_core.errors import (
+        AuthenticationFailed,
+        ConfigurationError,
+        InvalidAudience,
+        InvalidField,
+        OnepushError,
+        UnknownDevice,
+    )
+    from onepush_core.gateway import Gateway
+    from onepush_core.hookspecs import hookimpl
+    from onepush_core.objects import (
+        App,
+        Credentials,
+        Device,
+        Devices,
+        Draft,
+        Message,
+        Outcome,
+        Outcomes,
+        Receipt,
+        Selector,
+        Status,
+    )
+    from onepush_core.outlets import Breaker
+    from onepush_core.store.audience import KeyQuery
+    from onepush_core.store.transaction import Transaction
 
 __version__ = "0.1.0"
 
@@ -61,3 +67,46 @@ __all__ = [
     "hookimpl",
     "to_selector",
 ]
+
+_HOMES = {
+    "api.authentication": ("AppGate",),
+    "api.body": ("BodyReader",),
+    "api.translation": ("to_selector",),
+    "audiences": ("Audience",),
+    "errors": (
+        "AuthenticationFailed",
+        "ConfigurationError",
+        "InvalidAudience",
+        "InvalidField",
+        "OnepushError",
+        "UnknownDevice",
+    ),
+    "gateway": ("Gateway",),
+    "hookspecs": ("hookimpl",),
+    "objects": (
+        "App",
+        "Credentials",
+        "Device",
+        "Devices",
+        "Draft",
+        "Message",
+        "Outcome",
+        "Outcomes",
+        "Receipt",
+        "Selector",
+        "Status",
+    ),
+    "outlets": ("Breaker",),
+    "store.audience": ("KeyQuery",),
+    "store.transaction": ("Transaction",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    """Import on first use: the command must be able to let gevent patch before anything is imported."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import gevent
-from core_doubles import make_gateway
 
+from core_doubles import make_gateway
 from onepush_core.gateway import Gateway
 from onepush_core.objects import App, Draft, Selector
 
@@ -54,6 +54,8 @@ def counts(gateway: Gateway, app: App, message: str) -> dict[str, int]:
 
 
 def trail(gateway: Gateway, app: App, message: str) -> list[tuple[str, str, str | None]]:
-    """(transport, outcome, reason) of each line of the trail of a message's only device."""
-    [delivery] = gateway.deliveries(app, message, None, 10)["deliveries"]
-    return [(line["transport"], line["outcome"], line.get("reason")) for line in delivery["trail"]]
+    """(transport, outcome, reason) of each line of the trail of a message for one device."""
+    found = gateway.deliveries(app, message, None, 10)["deliveries"]
+    return [
+        (line["transport"], line["outcome"], line.get("reason")) for one in found for line in one["trail"]
+    ]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+
 from core_doubles import HandClock
 from inside_gateway import running
-
 from onepush_core.directory import FRESH, Directory, digest_of, new_key
 from onepush_core.errors import AuthenticationFailed
 

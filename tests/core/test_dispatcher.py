@@ -5,17 +5,16 @@ from __future__ import annotations
 import gevent
 import msgspec
 import pytest
-from core_doubles import HandClock, Recorder, add_device, make_app
 from gevent.event import Event
-from inside_gateway import PATIENCE, await_that, counts, running, send, settle
 
+from core_doubles import HandClock, Recorder, add_device, make_app
+from inside_gateway import PATIENCE, await_that, counts, running, send, settle
 from onepush_core.errors import DispatchStuck
 from onepush_core.gateway import Gateway
 from onepush_core.hookspecs import hookimpl
 from onepush_core.objects import App, Message, Outcomes, Selector, Status
 from onepush_core.settings import Settings, StoreSettings
 from onepush_core.store import audience, messages
-
 
 FAR_OFF = 4_000_000_000_000
 
@@ -162,11 +161,13 @@ def test_dispatcher_repeats_a_page_whose_outcomes_were_lost(tmp_path):
         gateway.dispatcher.stopping = True
         message = send(gateway, app)
         gateway.write(
-            lambda transaction: [
-                transaction.execute("INSERT INTO delivery VALUES (1, ?, 0, 0, 0, 0, NULL)", (key,)),
-                transaction.execute("UPDATE message SET total = 1"),
-            ]
-            and None
+            lambda transaction: (
+                [
+                    transaction.execute("INSERT INTO delivery VALUES (1, ?, 0, 0, 0, 0, NULL)", (key,)),
+                    transaction.execute("UPDATE message SET total = 1"),
+                ]
+                and None
+            )
         )
     recorder = Recorder()
     with running(tmp_path, recorder) as gateway:

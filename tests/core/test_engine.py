@@ -9,8 +9,8 @@ import gevent
 import peewee
 import pytest
 from gevent import monkey
-from inside_gateway import PATIENCE
 
+from inside_gateway import PATIENCE
 from onepush_core.errors import Overloaded, StoreUnavailable, UnknownMessage
 from onepush_core.store.database import PRAGMAS
 from onepush_core.store.engine import SqliteEngine

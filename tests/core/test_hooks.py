@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
-from core_doubles import HandClock, Recorder, add_device, make_app, make_gateway
 from falcon.testing import TestClient
-from inside_gateway import await_that, counts, running, send, settle, trail
 
+from core_doubles import HandClock, Recorder, add_device, make_app, make_gateway
+from inside_gateway import await_that, counts, running, send, settle, trail
 from onepush_core import api
 from onepush_core.errors import (
     AuthenticationFailed,
@@ -22,7 +22,6 @@ from onepush_core.hookspecs import hookimpl
 from onepush_core.objects import App, Credentials, Outcome, Outcomes, Registration, Selector, Status
 from onepush_core.plugins import load_plugins
 from onepush_core.settings import Settings, StoreSettings
-
 
 # pluggy reads the names of a hook's arguments off the function itself.
 FORMS = {

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from core_doubles import make_gateway
 
+from core_doubles import make_gateway
 from onepush_core.errors import ConfigurationError
 from onepush_core.store.database import migrate, open_database
 
@@ -89,7 +89,10 @@ def test_gateway_migrates_plugins_with_tables(tmp_path, folder):
     """A plugin's ``migrations`` run at the start, with a history of their own, and not again."""
     gateway = make_gateway(tmp_path, Carrier(folder))
     try:
-        assert gateway.write(lambda transaction: transaction.execute("INSERT INTO parcel VALUES (1)").rowcount) == 1
+        assert (
+            gateway.write(lambda transaction: transaction.execute("INSERT INTO parcel VALUES (1)").rowcount)
+            == 1
+        )
         assert "migration_one" in tables(gateway.database)
         assert gateway.migrate() == []
     finally:

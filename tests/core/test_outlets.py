@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import gevent
 import pytest
-from core_doubles import HandClock
 from gevent.event import Event
-from inside_gateway import PATIENCE
 
+from core_doubles import HandClock
+from inside_gateway import PATIENCE
 from onepush_core.objects import App, Device, Devices, Message, Outcome, Outcomes, Status
 from onepush_core.outlets import Breaker, Outlet
 

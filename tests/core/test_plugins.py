@@ -60,7 +60,7 @@ def test_load_hands_each_plugin_its_own_table():
     seen = {}
 
     def factory(name):
-        return lambda table: seen.setdefault(name, table) and None or Quiet()
+        return lambda table: (seen.setdefault(name, table) and None) or Quiet()
 
     load_plugins({"a": {"x": 1}}, None, (), [Point("a", factory("a")), Point("b", factory("b"))])
     assert seen == {"a": {"x": 1}, "b": {}}

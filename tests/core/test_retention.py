@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+
 from core_doubles import HandClock, Recorder, add_device, make_app
 from inside_gateway import running, send, settle
-
 from onepush_core.errors import IdempotencyMismatch, UnknownMessage
 from onepush_core.housekeeping import Housekeeping
 from onepush_core.objects import Draft, Selector
@@ -38,9 +38,7 @@ def app(gateway):
 
 def rows(gateway) -> dict[str, int]:
     return gateway.read(
-        lambda transaction: {
-            table: transaction.row(f"SELECT count(*) FROM {table}")[0] for table in ROWS
-        }
+        lambda transaction: {table: transaction.row(f"SELECT count(*) FROM {table}")[0] for table in ROWS}
     )
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+
 from core_doubles import add_device, make_app
 from inside_gateway import counts, running, send, settle
-
 from onepush_core.errors import UnknownApp, UnknownDevice
 from onepush_core.objects import Registration, Selector
 from onepush_core.store import devices
