@@ -50,7 +50,7 @@ def free_port() -> int:
 
 
 class Gateway:
-    """A gateway process with one app, on a database of its own."""
+    """A gateway process with one app, on a database of its own. ``start`` it, then ``create_app``."""
 
     def __init__(self, folder: Path, command: Sequence[str] = SERVE) -> None:
         self.folder = folder
@@ -59,20 +59,24 @@ class Gateway:
         self.database = folder / "onepush.db"
         self.session = requests.Session()
         self.session.trust_env = False
-        self._log = (folder / "log").open("a")
+        self._command = [
+            *command,
+            "--bind",
+            f"127.0.0.1:{self.port}",
+            "--database",
+            f"sqlite:///{self.database}",
+        ]
+
+    def start(self, patience: float = 20.0) -> None:
+        """Start it and wait until it serves; after ``stop`` once more on the same database."""
+        self._log = (self.folder / "log").open("a")
         self._master = subprocess.Popen(
-            pinned(SERVER_CPU, *command, "--bind", f"127.0.0.1:{self.port}", "--database", self._store()),
+            pinned(SERVER_CPU, *self._command),
             env={**os.environ, "ONEPUSH_ADMIN_TOKEN": TOKEN},
             stdout=self._log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-
-    def _store(self) -> str:
-        return f"sqlite:///{self.database}"
-
-    def await_ready(self, patience: float = 20.0) -> None:
-        """Wait until it serves, and create the app."""
         deadline = time.monotonic() + patience
         while not self._is_ready():
             if time.monotonic() > deadline or self._master.poll() is not None:
@@ -80,6 +84,9 @@ class Gateway:
             time.sleep(0.05)
         master = self._master.pid
         self.worker = int(Path(f"/proc/{master}/task/{master}/children").read_text().split()[0])
+
+    def create_app(self) -> None:
+        """Create the one app."""
         headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "text/plain"}
         answer = self.session.post(self.url + "/apps/", data="bench", headers=headers).json()
         self.app_id, self.app_key = answer["id"], answer["appKey"]
@@ -96,7 +103,7 @@ class Gateway:
         self._master.wait(20)
         self._log.close()
 
-    # --- its registry and its ledger, straight from the file: that costs the gateway nothing -------------------
+    # --- its registry and its ledger, straight from the file: that costs the gateway nothing ---
 
     def register(self, count: int) -> list[str]:
         """Put devices into the empty registry, device n of alias ``user<n>``, n from 0; their ids."""
@@ -106,9 +113,11 @@ class Gateway:
             for start in range(0, count, ROWS):
                 with database:
                     database.execute(
-                        "WITH RECURSIVE numbers(n) AS (SELECT ? UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < ?)"
+                        "WITH RECURSIVE numbers(n) AS"
+                        " (SELECT ? UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < ?)"
                         " INSERT INTO device(id, app, token, alias, platform, active, since, registered_at)"
-                        " SELECT printf('%040x', n), ?, 't' || n, 'user' || n, 'ANDROID', 1, 0, 0 FROM numbers",
+                        " SELECT printf('%040x', n), ?, 't' || n, 'user' || n, 'ANDROID', 1, 0, 0"
+                        " FROM numbers",
                         (start, min(start + ROWS, count), app),
                     )
         return [f"{number:040x}" for number in range(count)]
@@ -122,7 +131,7 @@ class Gateway:
                     raise SystemExit("messages are not dispatched")
                 time.sleep(poll)
 
-    # --- its API -----------------------------------------------------------------------------------------------
+    # --- its API ---
 
     def send(self, **more: Any) -> str:
         """Send to ALL, or as ``more`` says; the request id."""
@@ -149,7 +158,7 @@ class Gateway:
         while self.status(request_id)["counts"]["pending"]:
             time.sleep(0.05)
 
-    # --- what it costs -----------------------------------------------------------------------------------------
+    # --- what it costs ---
 
     def cpu(self) -> float:
         """CPU seconds of the worker so far, all its threads."""
@@ -176,7 +185,8 @@ def gateway(command: Sequence[str] = SERVE) -> Iterator[Gateway]:
     with tempfile.TemporaryDirectory() as folder:
         one = Gateway(Path(folder), command)
         try:
-            one.await_ready()
+            one.start()
+            one.create_app()
             yield one
         finally:
             one.stop()

@@ -1,7 +1,7 @@
 """(e) Latency of other HTTP calls on the worker that is busy with broadcasts, and on the idle one.
 
-The calls come on schedule (open loop) while a broadcast follows the other: the next is sent when the last device
-has the frame of the one before.
+The calls come on schedule (open loop) while one broadcast follows the other: the next is sent when the last
+device has the frame of the one before.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ import argparse
 import time
 from collections.abc import Callable
 
-from common import Gateway, gateway
+from common import Gateway, gateway, median
 from load import Answers, Callers, Devices, get
 
 RATE = 100
 """Calls a second of each kind."""
 
 
-def probe(one: Gateway, request_id: str, seconds: float, meanwhile: Callable[[], object]) -> dict[str, Answers]:
+def probe(
+    one: Gateway, request_id: str, seconds: float, meanwhile: Callable[[], object]
+) -> dict[str, Answers]:
     """The latencies of each call while ``meanwhile`` is done over and over."""
     paths = {"GET /health/live": "/health/live", "GET /v1/messages/{id}": f"/v1/messages/{request_id}"}
     count = round(RATE * seconds)
@@ -55,8 +57,8 @@ def main() -> None:
 
         idle = probe(one, request_id, options.seconds / 3, lambda: time.sleep(0.05))
         busy = probe(one, request_id, options.seconds, broadcast)
-        print(f"(e) HTTP calls beside broadcasts to {options.connections} connections, {RATE} calls/s of each kind")
-        print(f"    {len(broadcasts)} broadcasts back to back, {sum(broadcasts) / len(broadcasts) * 1000:.0f} ms each")
+        print(f"(e) {RATE} HTTP calls/s of each kind beside broadcasts to {options.connections} connections")
+        print(f"    {len(broadcasts)} broadcasts back to back, {median(broadcasts) * 1000:.0f} ms each")
         report("idle", idle)
         report("busy", busy)
 

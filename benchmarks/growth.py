@@ -1,12 +1,13 @@
 """(f) What a delivery costs as audiences and registries grow: CPU time of the worker, and time on the clock.
 
 1. A send to ALL with 1,000, 3,000 and 9,000 registered devices, all connected: per frame.
-2. A send to ALL with 10,000, 100,000 and 1,000,000 registered devices, 1,000 of them connected: per ledger row.
-3. A send to 1,000 aliases with a connected device each, in the smallest and the largest registry of 2: per frame.
+2. A send to ALL with 10,000, 100,000 and 1,000,000 registered devices, 1,000 connected: per ledger row.
+3. A send to 1,000 aliases with a connected device each, in the smallest and the largest registry: per frame.
 
-Each size has a gateway of its own; they are up at once and take turns in mixed order. The clock stops at the last
-byte at the last device (1, 3) or when all is recorded (2); CPU time counts until all is recorded. "without the
-send" leaves out what a send to nobody costs: it is paid once, and weighs most on the smallest audience.
+Each size has a gateway of its own; they are up at once and take turns in mixed order. The clock stops at the
+last byte at the last device (1, 3) or when all is recorded (2); CPU time counts until all is recorded.
+"without the send" leaves out what a send to nobody costs: it is paid once, and weighs most on the smallest
+audience.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """(c) From a send to the frame at the device's socket: 500 sends a second, 5,000 connected devices.
 
-Open loop: send k is due at k/500 s whatever became of those before, and its latency counts from then. Each send
-goes to one alias with one device; its number stands in ``alert``, so that every frame is matched to its send.
+Open loop: send k is due at k/500 s whatever became of those before, and its latency counts from then. Each
+send goes to one alias with one device; its number stands in ``alert``, so that every frame is matched to its
+send.
 """
 
 from __future__ import annotations
@@ -59,7 +60,9 @@ def report(found: Run) -> None:
     latencies = found.latencies
     values = {name: latencies[int(len(latencies) * share)] for name, share in SHARES.items()}
     values["max"] = latencies[-1]
-    print("    send to socket: " + ", ".join(f"{name} {value * 1000:.1f} ms" for name, value in values.items()))
+    print(
+        "    send to socket: " + ", ".join(f"{name} {value * 1000:.1f} ms" for name, value in values.items())
+    )
     answers = found.answers
     print(
         f"    send to 200: p50 {answers.p50 * 1000:.1f} ms, p99 {answers.p99 * 1000:.1f} ms, "

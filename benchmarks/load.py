@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, Self
 
 from common import CLIENT_CPU, HERE, Gateway, cpu_of, pinned
 
@@ -27,6 +27,7 @@ class Lines:
     """A process that answers lines with lines."""
 
     def __init__(self, *command: str, cpu: int) -> None:
+        self._name = command[0]
         self.process = subprocess.Popen(
             pinned(cpu, *command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
         )
@@ -39,7 +40,7 @@ class Lines:
         """The words of its next line."""
         line = _pipe(self.process.stdout).readline()
         if not line:
-            raise SystemExit(f"{self.process.args} has ended")
+            raise SystemExit(f"{self._name} has ended")
         return line.split()
 
     def ask(self, line: str) -> list[str]:
@@ -47,7 +48,7 @@ class Lines:
         self.write(line)
         return self.read()
 
-    def __enter__(self) -> Lines:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -137,7 +138,9 @@ class Answers(NamedTuple):
 class Callers:
     """A running load of ``count`` requests: closed loop, or ``rate`` a second whatever the answers take."""
 
-    def __init__(self, port: int, callers: int, requests: Iterable[bytes], count: int, rate: float = 0) -> None:
+    def __init__(
+        self, port: int, callers: int, requests: Iterable[bytes], count: int, rate: float = 0
+    ) -> None:
         with tempfile.NamedTemporaryFile(delete=False) as file:
             file.writelines(b"%d\n%b" % (len(request), request) for request in requests)
         self._file = Path(file.name)

@@ -85,8 +85,10 @@ def measure_resolving(one: Gateway, rounds: int) -> None:
                 page = read_page(transaction, message, query, page.last, PAGE)
                 found += len(page.keys)
             rates.append(found / (time.perf_counter() - began))
-        print(f"    {expression}: {found:,} devices; first page {spread(firsts, 1)} ms; "
-              f"{spread(rates, 0)} devices/s")
+        print(
+            f"    {expression}: {found:,} devices; first page {spread(firsts, 1)} ms; "
+            f"{spread(rates, 0)} devices/s"
+        )
     database.close()
 
 
@@ -107,8 +109,10 @@ def measure_start(one: Gateway, rounds: int) -> None:
             starts.append((time.perf_counter() - began) * 1000)
             total = await_dispatched(one, request)
             ends.append(total / (time.perf_counter() - began))
-    print(f"    a & !b, POST to first frame: {spread(starts, 1)} ms; "
-          f"until all {total:,} are stored and offered: {spread(ends, 0)} devices/s")
+    print(
+        f"    a & !b, POST to first frame: {spread(starts, 1)} ms; "
+        f"until all {total:,} are stored and offered: {spread(ends, 0)} devices/s"
+    )
 
 
 def await_dispatched(one: Gateway, request: str) -> int:
@@ -141,8 +145,10 @@ def measure_registering(one: Gateway, number: int, rounds: int) -> None:
             times[with_tags].append((time.perf_counter() - began) / number * 1000)
             work[with_tags].append((one.cpu() - cpu) / number * 1000)
     for name, values in (("time", times), ("CPU of the worker", work)):
-        print(f"    {name}: {spread(values[True])} ms with ten tags, {spread(values[False])} ms without; "
-              f"ratio {median(values[True]) / median(values[False]):.2f}")
+        print(
+            f"    {name}: {spread(values[True])} ms with ten tags, {spread(values[False])} ms without; "
+            f"ratio {median(values[True]) / median(values[False]):.2f}"
+        )
 
 
 def main() -> None:
@@ -155,8 +161,10 @@ def main() -> None:
         one.stop()
         began = time.perf_counter()
         fill(one, options.devices)
-        print(f"tags: {options.devices:,} devices, filled in {time.perf_counter() - began:.0f} s, "
-              f"{one.database.stat().st_size / 1e9:.1f} GB")
+        print(
+            f"tags: {options.devices:,} devices, filled in {time.perf_counter() - began:.0f} s, "
+            f"{one.database.stat().st_size / 1e9:.1f} GB"
+        )
         one.start()
         os.sched_setaffinity(0, {int(CLIENT_CPU)})
         print("  resolving an expression")

@@ -8,13 +8,14 @@ from gevent import monkey
 monkey.patch_all()
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, cast
 
 import click
 
 from onepush_core.api import create_app
 from onepush_core.cli.settings import settings_from, settings_options
 from onepush_core.clock import Clock
+from onepush_core.gateway import Gateway
 from onepush_core.ids import MessageIds
 from onepush_core.logs import configure_logs
 from onepush_core.metrics import Metrics
@@ -41,7 +42,9 @@ class Nothing:
         """The one app."""
         return self._app
 
-    def send(self, _app: App, _draft: Draft, _idempotency: tuple[str, bytes] | None = None) -> tuple[str, bool]:
+    def send(
+        self, _app: App, _draft: Draft, _idempotency: tuple[str, bytes] | None = None
+    ) -> tuple[str, bool]:
         """A new id."""
         return self._ids.new(self.clock.now()), False
 
@@ -60,7 +63,7 @@ class ServerWithoutStore(Server):
 
     def load(self) -> Callable[..., Iterable[bytes]]:
         """In the worker: the WSGI callable."""
-        self.gateway = Nothing(self.settings)
+        self.gateway = cast(Gateway, Nothing(self.settings))
         self.requests = CountedRequests(create_app(self.gateway))
         return self.requests
 

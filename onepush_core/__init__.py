@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from onepush_core.api.body import BodyReader
     from onepush_core.api.translation import to_selector
     from onepush_core.audiences import Audience
+    from onepush_core.breaker import Breaker
     from onepush_core.errors import (
         AuthenticationFailed,
         ConfigurationError,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
         Selector,
         Status,
     )
-    from onepush_core.outlets import Breaker
     from onepush_core.store.audience import KeyQuery
     from onepush_core.store.transaction import Transaction
 
@@ -96,7 +96,7 @@ _HOMES = {
         "Selector",
         "Status",
     ),
-    "outlets": ("Breaker",),
+    "breaker": ("Breaker",),
     "store.audience": ("KeyQuery",),
     "store.transaction": ("Transaction",),
 }

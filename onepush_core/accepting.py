@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import msgspec
-import structlog
 
 from onepush_core.audiences import Audiences, Source
 from onepush_core.clock import Clock
-from onepush_core.errors import IdempotencyInProgress, OnepushError, UnknownOptions
+from onepush_core.errors import IdempotencyInProgress, UnknownOptions
 from onepush_core.ids import MessageIds
 from onepush_core.objects import App, Draft, Message
 from onepush_core.plugins import Plugins
@@ -17,7 +16,6 @@ from onepush_core.store import idempotency, messages
 from onepush_core.store.engine import SqliteEngine
 from onepush_core.store.transaction import Transaction
 
-log = structlog.get_logger("onepush.accepting")
 FIRST_ROUND = 10_000
 """Milliseconds that the first round of a message with ``duration: 0`` may take."""
 
@@ -39,7 +37,7 @@ class Accepting:
         self._clock = clock
         self._accepted = accepted
         self._ids = MessageIds()
-        self._checkers = [one.plugin_name for one in plugins.implementations("check_send")]
+        self._checked = bool(plugins.implementations("check_send"))
         self._running: set[tuple[int, str]] = set()
 
     def check(self, app: App, draft: Draft) -> Source:
@@ -48,17 +46,10 @@ class Accepting:
             if name not in self._plugins.names:
                 raise UnknownOptions(f"options: no plugin named {name[:64]!r}")
         source = self._audiences.resolve(app, draft.selector)
-        for name in self._checkers:
-            self._check_with(name, app, draft)
+        if self._checked:
+            for _ in self._plugins.each("check_send", app=app, draft=draft):
+                pass
         return source
-
-    def _check_with(self, name: str, app: App, draft: Draft) -> None:
-        try:
-            self._plugins.caller("check_send", name)(app=app, draft=draft)
-        except OnepushError:
-            raise
-        except Exception as error:
-            log.error("hook_raised", hook="check_send", plugin=name, error=type(error).__name__)
 
     def accept(self, app: App, draft: Draft) -> str:
         """Check and store a message; its id once it is on disk."""

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-import gevent
 import peewee
 import structlog
 
-from onepush_core.errors import StoreUnavailable, UnknownAudienceType
+from onepush_core.errors import PluginUnavailable, UnknownAudienceType
 from onepush_core.objects import App, Message, Selector
 from onepush_core.plugins import Plugins
 from onepush_core.store.audience import KeyQuery, Page, read_named, read_page
 from onepush_core.store.transaction import Transaction
 
 log = structlog.get_logger("onepush.audiences")
-DEADLINE = 5.0
 Source = Iterable[str] | KeyQuery | peewee.Select
 
 
@@ -45,14 +43,18 @@ class Audiences:
     """Asks the plugins which devices a selector means."""
 
     def __init__(self, plugins: Plugins) -> None:
-        self._resolve = plugins.manager.hook.resolve_audience
+        self._plugins = plugins
 
     def resolve(self, app: App, selector: Selector) -> Source:
-        """Raises UnknownAudienceType when no plugin knows this kind, InvalidAudience when one refuses it."""
-        with gevent.Timeout(DEADLINE, StoreUnavailable("the audience was not resolved in time")):
-            source: Source | None = self._resolve(app=app, selector=selector)
+        """Raises UnknownAudienceType, InvalidAudience, or PluginUnavailable when one fails."""
+        source: Source | None = self._plugins.first(
+            "resolve_audience", pass_over=True, app=app, selector=selector
+        )
         if source is None:
             raise UnknownAudienceType(f"audienceType: no plugin resolves {selector.kind!r}")
+        if isinstance(source, str) or not isinstance(source, KeyQuery | peewee.Select | Iterable):
+            log.error("audience_without_devices", kind=selector.kind, answer=type(source).__name__)
+            raise PluginUnavailable()
         return source
 
     def of(self, message: Message) -> Audience | None:

@@ -20,7 +20,7 @@ from onepush_core.clock import Clock
 from onepush_core.errors import DispatchStuck, OnepushError
 from onepush_core.objects import App, Message
 from onepush_core.offering import Offering
-from onepush_core.store import deliveries, messages
+from onepush_core.store import deliveries, due, messages
 from onepush_core.store.audience import Page
 from onepush_core.store.engine import SqliteEngine
 from onepush_core.store.transaction import Transaction
@@ -59,7 +59,9 @@ class Dispatcher:
         self.stopping = False
 
     def recover(self) -> None:
-        """Take up what an earlier process accepted and did not finish."""
+        """Take up what an earlier process accepted and did not finish, or had in hand."""
+        now = self.clock.now()
+        self.engine.write(lambda transaction: due.end_leases(transaction, now))
         for app in self.engine.read(messages.apps_with_work):
             self._lane(app).reload()
 

@@ -151,6 +151,13 @@ class Overloaded(OnepushError):
     summary = "too much is waiting, try again"
 
 
+class PluginUnavailable(OnepushError):
+    """A plugin that has to answer failed."""
+
+    code = 50304
+    summary = "a plugin did not answer, try again"
+
+
 class DispatchStuck(OnepushError):
     """Messages are accepted but not taken further."""
 

@@ -111,7 +111,7 @@ class Gateway:
             self.engine, self.clock, self.metrics, schedule, delivery.queue_limit, self._tell_confirmed
         )
         self.audiences = Audiences(self.plugins)
-        self.offering = Offering(self.engine, self.plugins, self.ledger, self.clock)
+        self.offering = Offering(self.engine, self.plugins, self.ledger, self.clock, self.is_cancelled)
         self.dispatcher = Dispatcher(
             self.engine, self.audiences, self.offering, self.clock, delivery.page_size, self.is_cancelled
         )
@@ -199,6 +199,7 @@ class Gateway:
             takes=getattr(implementation.plugin, "takes", None),
             deadline=min(delivery.deadline, FIRST_DEADLINE) if first else delivery.deadline,
             concurrency=delivery.concurrency,
+            may_leave=self.offering.may_leave,
         )
 
     def stop(self) -> None:
@@ -276,7 +277,7 @@ class Gateway:
 
     def forget(self, transport: str, devices_: Sequence[int]) -> None:
         """The addresses of these devices are dead for this transport. Does not wait."""
-        self.engine.submit(lambda transaction: devices.forget_address(transaction, devices_, transport))
+        self.engine.keep(lambda transaction: devices.forget_address(transaction, devices_, transport))
 
     def read(self, job: Callable[[Transaction], T]) -> T:
         """Run a job that only reads the store (waits). Raises StoreUnavailable."""
@@ -307,7 +308,9 @@ class Gateway:
 
     def authenticate(self, app_id: str, secret: str) -> App:
         """The app that these credentials are of. Raises AuthenticationFailed."""
-        app = self.plugins.manager.hook.authenticate_app(credentials=Credentials(app_id, secret))
+        # Whom a plugin in trouble might have refused does not pass.
+        credentials = Credentials(app_id, secret)
+        app = self.plugins.first("authenticate_app", pass_over=False, credentials=credentials)
         if not isinstance(app, App):
             raise AuthenticationFailed()
         return app

@@ -54,6 +54,8 @@ class Housekeeping:
         now = self._clock.now()
         for message in self._engine.read(lambda transaction: messages.expired(transaction, now, PAGE)):
             self.end_message(message, DeliveryState.EXPIRED)
+        for message in self._engine.read(messages.half_cancelled):
+            self.end_message(message, DeliveryState.CANCELLED)
 
     def end_message(self, message: int, state: DeliveryState) -> None:
         """Give all pending deliveries of a message a final state, a page at a time."""

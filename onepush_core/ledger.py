@@ -77,7 +77,7 @@ class Ledger:
                 deliveries.drop_overflow(transaction, page, self._queue_limit, now)
             messages.advance(transaction, message.key, now, handed_off, cursor, dispatched)
 
-        self._engine.submit(job)
+        self._engine.keep(job)
 
     def _write(self, transaction: Transaction, message: Message, verdict: Verdict, now: int) -> int:
         """Write one verdict; how many deliveries it handed off."""
@@ -102,7 +102,7 @@ class Ledger:
     ) -> None:
         """Add a line to the trail that changes nothing."""
         entry = Entry(devices, self._clock.now(), transport, outcome, reason)
-        self._engine.submit(lambda transaction: add_entry(transaction, message.key, entry))
+        self._engine.keep(lambda transaction: add_entry(transaction, message.key, entry))
 
     def flush(self) -> None:
         """Wait until everything said so far is on disk."""

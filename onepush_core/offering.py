@@ -7,9 +7,10 @@ transports that want the devices, so that a vendor in trouble holds up nobody el
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import gevent
+import structlog
 
 from onepush_core.clock import Clock
 from onepush_core.ledger import Ledger
@@ -22,19 +23,30 @@ from onepush_core.store.deliveries import Change
 from onepush_core.store.due import Due
 from onepush_core.store.engine import SqliteEngine
 
+log = structlog.get_logger("onepush.offering")
 LEASE = 120_000
 """Milliseconds for which a chain keeps its devices to itself; after a crash they come due then."""
 CHAINS = 16
 """Chains that may wait for one transport; what is more comes due again a little later."""
 LATER = 1_000
 MOST = 1_000
+CHECK_BACK_DEADLINE = 1.0
+"""Seconds that one plugin may take to say when it wants to be asked again; the lane waits for it."""
 Chains = dict[tuple[Outlet, ...], Devices]
 
 
 class Offering:
     """Offers devices to outlets, in order."""
 
-    def __init__(self, engine: SqliteEngine, plugins: Plugins, ledger: Ledger, clock: Clock) -> None:
+    def __init__(
+        self,
+        engine: SqliteEngine,
+        plugins: Plugins,
+        ledger: Ledger,
+        clock: Clock,
+        is_cancelled: Callable[[Message], bool],
+    ) -> None:
+        self._is_cancelled = is_cancelled
         self._engine = engine
         self._plugins = plugins
         self._ledger = ledger
@@ -109,6 +121,10 @@ class Offering:
             waited = (self._clock.now() - round_.message.accepted_at) / 1000
             yield outlet.offer(round_.message, offered, waited)
 
+    def may_leave(self, message: Message) -> bool:
+        """False when the message has expired or was cancelled."""
+        return self._clock.now() < message.expires_at and not self._is_cancelled(message)
+
     def _share_out(self, round_: Round, devices: Devices) -> tuple[Chains, list[Change]]:
         """The chains that can start now; of the other devices, that they come due a little later."""
         now = self._clock.now()
@@ -118,7 +134,7 @@ class Offering:
             full = outlets[0].waiting >= CHAINS
             wait = LATER if full else LEASE
             keys = [key for key in chained.keys if not round_.is_repeating(key)]
-            rest.append(Change(keys, attempt=False, due=now + wait))
+            rest.append(Change(keys, attempt=False, due=now + wait, lease=not full))
             if not full:
                 started[outlets] = chained
         return started, rest
@@ -167,7 +183,15 @@ class Offering:
     def _check_back(self, message: Message) -> int | None:
         if not self._checks_back:
             return None
-        delays = [
-            delay for _, answer in self._plugins.each("check_back", message=message) for delay in answer
-        ]
+        answers = self._plugins.each("check_back", CHECK_BACK_DEADLINE, message=message)
+        delays = [delay for name, answer in answers for delay in _read_delays(name, answer)]
         return next_check_back(message, delays, self._clock.now())
+
+
+def _read_delays(plugin: str, answer: Iterable[float]) -> list[float]:
+    """What a plugin answered to ``check_back``; nothing when it makes no sense."""
+    try:
+        return [float(delay) for delay in answer]
+    except Exception as error:
+        log.error("hook_raised", hook="check_back", plugin=plugin, error=type(error).__name__)
+        return []

@@ -5,7 +5,6 @@ An exception, a hang or nonsense from one plugin must never hurt another, nor th
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -14,46 +13,13 @@ import msgspec
 import structlog
 from gevent.lock import BoundedSemaphore
 
+from onepush_core.breaker import Breaker
 from onepush_core.objects import Device, Devices, Message, Outcome, Outcomes, Status
 from onepush_core.rounds import gather
 
 log = structlog.get_logger("onepush.outlet")
 RETRY = 5.0
-
-
-class Breaker:
-    """Opens after some failures in a row; pauses, then lets one call try. Pure but for the clock."""
-
-    def __init__(
-        self,
-        failures: int = 5,
-        pause: float = 30.0,
-        longest: float = 300.0,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._allowed = failures
-        self._first_pause = pause
-        self._longest = longest
-        self._monotonic = monotonic
-        self._failures = 0
-        self._pause = pause
-        self._open_until = 0.0
-
-    def pause_left(self) -> float:
-        """Seconds for which no call is to be made; 0 when closed."""
-        return max(0.0, self._open_until - self._monotonic())
-
-    def succeeded(self) -> None:
-        """A call came back: closed."""
-        self._failures = 0
-        self._pause = self._first_pause
-
-    def failed(self) -> None:
-        """A call failed as a whole."""
-        self._failures += 1
-        if self._failures >= self._allowed and not self.pause_left():
-            self._open_until = self._monotonic() + self._pause
-            self._pause = min(self._pause * 2, self._longest)
+FOREVER = 10 * 365 * 86_400.0
 
 
 class Outlet:
@@ -69,6 +35,7 @@ class Outlet:
         takes: Callable[[Message, Device], bool] | None,
         deadline: float,
         concurrency: int,
+        may_leave: Callable[[Message], bool] = lambda message: True,
         breaker: Breaker | None = None,
     ) -> None:
         self.name = name
@@ -78,6 +45,7 @@ class Outlet:
         self.breaker = breaker or Breaker()
         self.waiting = 0
         self._call = call
+        self._may_leave = may_leave
         self._deadline = deadline
         self._places = BoundedSemaphore(concurrency)
 
@@ -99,7 +67,8 @@ class Outlet:
         if pause:
             return [Outcomes(devices.keys, Status.FAILED, "breaker open", pause)]
         with self._places:
-            return self._ask(message, devices, waited)
+            # The call may have waited for its place: what has ended meanwhile is not begun.
+            return self._ask(message, devices, waited) if self._may_leave(message) else []
 
     def _ask(self, message: Message, devices: Devices, waited: float) -> list[Outcomes]:
         left = set(devices.keys)
@@ -132,19 +101,29 @@ def _collect(answers: list[Any], left: set[int], outcomes: list[Outcome | Outcom
         if not isinstance(answer, Iterable):
             raise TypeError(f"deliver gave {type(answer).__name__}, not outcomes")
         for outcome in answer:
-            if isinstance(outcome, Outcome):
-                if outcome.device in left:
-                    left.remove(outcome.device)
-                    outcomes.append(outcome)
-            elif isinstance(outcome, Outcomes):
+            _check(outcome)
+            if isinstance(outcome, Outcomes):
                 outcomes.append(_offered_only(outcome, left))
-            else:
-                raise TypeError("deliver gave something that is not an Outcome")
+            elif outcome.device in left:
+                left.remove(outcome.device)
+                outcomes.append(outcome)
+
+
+def _check(outcome: Any) -> None:
+    """Raise TypeError for what is not an outcome or has fields that mean nothing."""
+    if not isinstance(outcome, Outcome | Outcomes):
+        raise TypeError("deliver gave something that is not an Outcome")
+    told: tuple[Any, ...] = (outcome.status, outcome.reason, outcome.retry_after)
+    status, reason, retry = told
+    if not isinstance(status, Status) or not (reason is None or isinstance(reason, str)):
+        raise TypeError("deliver gave an Outcome with fields that mean nothing")
+    if not (retry is None or (isinstance(retry, int | float) and 0 <= retry < FOREVER)):
+        raise TypeError("deliver gave an Outcome with a time that means nothing")
 
 
 def _offered_only(outcome: Outcomes, left: set[int]) -> Outcomes:
     meant = left.intersection(outcome.devices)
     left -= meant
-    return (
-        outcome if len(meant) == len(outcome.devices) else msgspec.structs.replace(outcome, devices=[*meant])
-    )
+    if len(meant) == len(outcome.devices):
+        return outcome
+    return msgspec.structs.replace(outcome, devices=sorted(meant))

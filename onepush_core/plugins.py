@@ -7,16 +7,24 @@ from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, NamedTuple
 
+import gevent
 import pluggy
 import structlog
 
 from onepush_core import hookspecs
+from onepush_core.breaker import Breaker
 from onepush_core.defaults import DEFAULTS
-from onepush_core.errors import ConfigurationError
+from onepush_core.errors import ConfigurationError, OnepushError, PluginUnavailable
 from onepush_core.hookspecs import NAMESPACE
 
 log = structlog.get_logger("onepush.plugins")
 CORE = "core"
+REFUSING = ("authenticate_app", "resolve_audience", "check_send")
+"""Hooks in which an error of ours (OnepushError) is an answer."""
+FAILURES = 3
+"""Failures in a row after which a plugin is not asked for half a minute."""
+DEADLINE = 2.0
+"""Seconds a small hook may take: all but ``deliver``, ``startup`` and ``register_routes``."""
 HOOKS = tuple(name for name, value in vars(hookspecs).items() if hasattr(value, f"{NAMESPACE}_spec"))
 
 
@@ -38,6 +46,7 @@ class Plugins:
         self.manager.add_hookspecs(hookspecs)
         self._versions: dict[str, str] = {}
         self._aside: dict[str, str] = {}
+        self._breakers: dict[tuple[str, str], Breaker] = {}
         self._callers: dict[tuple[str, str], Callable[..., Any]] = {}
 
     def register(self, plugin: object, name: str, version: str = "") -> None:
@@ -84,17 +93,60 @@ class Plugins:
         call: Callable[..., Any] = self.manager.subset_hook_caller(hook, others)
         return call
 
-    def each(self, hook: str, **arguments: Any) -> Iterator[tuple[str, Any]]:
-        """Call a hook plugin by plugin: (name, result) of each; one that raises is logged and left out."""
+    def first(self, hook: str, *, pass_over: bool, **arguments: Any) -> Any:
+        """The first answer that is not None.
+
+        ``pass_over``: a plugin that fails does not keep the next from answering. Raises
+        PluginUnavailable when one failed and nobody answers; errors of ours travel on.
+        """
+        failed = False
+        for implementation in self.implementations(hook):
+            try:
+                answer = self._call(hook, implementation.plugin_name, DEADLINE, arguments)
+            except PluginUnavailable:
+                if not pass_over:
+                    raise
+                failed = True
+                continue
+            if answer is not None and answer != []:
+                return answer
+        if failed:
+            raise PluginUnavailable()
+        return None
+
+    def each(self, hook: str, deadline: float = DEADLINE, **arguments: Any) -> Iterator[tuple[str, Any]]:
+        """Call a hook plugin by plugin: (name, answer) of each that answers; one that fails is left out."""
         for implementation in self.implementations(hook):
             name = implementation.plugin_name
             try:
-                results = self.caller(hook, name)(**arguments)
-            except Exception as error:
-                log.error("hook_raised", hook=hook, plugin=name, error=type(error).__name__)
+                answers = self._call(hook, name, deadline, arguments)
+            except PluginUnavailable:
                 continue
-            if results:
-                yield name, results[0]
+            if answers:
+                yield name, answers[0]
+
+    def _call(self, hook: str, name: str, deadline: float, arguments: dict[str, Any]) -> Any:
+        """Call a hook of one plugin; who hangs or raises again and again is left alone for a while.
+
+        Raises PluginUnavailable, and errors of ours where they are an answer.
+        """
+        breaker = self._breakers.setdefault((hook, name), Breaker(failures=FAILURES))
+        if breaker.pause_left():
+            raise PluginUnavailable()
+        timer = gevent.Timeout(deadline)
+        try:
+            with timer:
+                answer = self.caller(hook, name)(**arguments)
+        except (Exception, gevent.Timeout) as error:
+            if error is not timer and isinstance(error, gevent.Timeout):
+                raise  # somebody else's patience, who waits further out
+            if hook in REFUSING and isinstance(error, OnepushError):
+                raise
+            breaker.failed()
+            log.error("hook_failed", hook=hook, plugin=name, error=type(error).__name__)
+            raise PluginUnavailable() from error
+        breaker.succeeded()
+        return answer
 
     def states(self) -> list[PluginState]:
         """Every installed plugin, those set aside too."""

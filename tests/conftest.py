@@ -4,11 +4,11 @@ from gevent import monkey
 
 monkey.patch_all()
 
-import threading  # noqa: E402
+import threading
 
-import pytest  # noqa: E402
+import pytest
 
-from harness.process import GatewayProcess  # noqa: E402
+from harness.process import GatewayProcess
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +50,7 @@ def app(gateway):
 @pytest.fixture(scope="session")
 def hasty_gateway(start_gateway):
     """A gateway that sends again soon and keeps short queues."""
-    return start_gateway(delivery={"resend_gaps": [0.5, 1.0], "queue_limit": 5})
+    return start_gateway(delivery={"resend_gaps": [0.3, 0.6], "queue_limit": 5})
 
 
 @pytest.fixture
@@ -62,8 +62,10 @@ def hasty_app(hasty_gateway):
 
 @pytest.fixture(scope="session")
 def mortal_gateway(start_gateway):
-    """A gateway whose worker tests may kill; it is ready again when they leave it. Little waits in its sockets."""
-    return start_gateway(delivery={"resend_gaps": [0.5, 1.0]}, ws={"out_bytes": 65_536})
+    """A gateway whose worker tests may kill; it works in
+    small pages, and its sockets let little wait for slow readers.
+    """
+    return start_gateway(delivery={"resend_gaps": [0.5, 1.0], "page_size": 10}, ws={"out_bytes": 65_536})
 
 
 @pytest.fixture(scope="session")

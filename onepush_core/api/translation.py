@@ -27,7 +27,7 @@ def to_registration(request: RegisterRequest) -> Registration:
         platform=request.platform,
         token=require_text("nativeToken", request.native_token, 4096),
         mobile=optional_text("mobile", request.mobile, 32),
-        tags=_tags(request.tag or []),
+        tags=_tags(request.tag),
         tenant=optional_text("tenantCode", request.tenant_code, MAX_TENANT),
         vendor=_vendor(request.vendor),
     )
@@ -94,7 +94,9 @@ def _whole_app(values: list[str]) -> Selector:
     return Selector("ALL", ("ALL",))
 
 
-def _tags(tags: list[str]) -> tuple[str, ...]:
+def _tags(tags: list[str] | None) -> tuple[str, ...] | None:
+    if tags is None:
+        return None
     if len(tags) > MAX_TAGS:
         raise InvalidField("tag", f"more than {MAX_TAGS}")
     if any(not tag.strip() for tag in tags):

@@ -18,6 +18,8 @@ from onepush_core.store.transaction import Row, Transaction
 
 FOREVER = 2**62
 NOTHING = -1
+LEASED = 1 << 62
+"""A bit of ``asked`` that belongs to no transport."""
 
 
 class Due(enum.Enum):
@@ -37,6 +39,7 @@ class Change(NamedTuple):
 
     ``state``: HANDED_OFF, or PENDING (nothing final). ``attempt``: it was handed to the transport.
     ``asked``/``again``: the transport's bit, to be set, or 0. ``due``: milliseconds since the epoch.
+    ``lease``: somebody works on it until ``due``; a crash ends the lease (``end_leases``).
     ``span``: the devices (ascending) are all those between the first and the last that are pending.
     """
 
@@ -48,6 +51,7 @@ class Change(NamedTuple):
     rule: Due = Due.AT
     due: int | None = None
     span: bool = False
+    lease: bool = False
 
 
 def insert_page(transaction: Transaction, message: int, devices: Sequence[int]) -> list[int]:
@@ -100,10 +104,11 @@ def apply_change(transaction: Transaction, message: int, change: Change, schedul
         return 0
     due, values = _due_clause(change, schedule, now)
     where, place = _devices_clause(transaction, change)
+    asked = change.asked | (LEASED if change.lease else 0)
     cursor = transaction.execute(
-        f"UPDATE delivery SET due = {due}, state = ?, attempts = attempts + ?, asked = asked | ?,"
-        f" again = again | ? WHERE message = ? AND state = 0 AND {where}",
-        [*values, change.state, int(change.attempt), change.asked, change.again, message, *place],
+        f"UPDATE delivery SET due = {due}, state = ?, attempts = attempts + ?,"
+        f" asked = (asked & ~{LEASED}) | ?, again = again | ? WHERE message = ? AND state = 0 AND {where}",
+        [*values, change.state, int(change.attempt), asked, change.again, message, *place],
     )
     changed: int = cursor.rowcount
     return changed

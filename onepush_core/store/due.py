@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from onepush_core.objects import Device
+from onepush_core.store.deliveries import LEASED
 from onepush_core.store.devices import COLUMNS
 from onepush_core.store.transaction import Transaction
 
@@ -27,7 +28,7 @@ def next_due(transaction: Transaction) -> int | None:
 def claim_due(transaction: Transaction, now: int, lease_until: int, limit: int) -> list[Due]:
     """Take up to ``limit`` deliveries that are due; until ``lease_until`` nobody else will."""
     claimed = transaction.rows(
-        "UPDATE delivery SET due = ? WHERE (message, device) IN"
+        f"UPDATE delivery SET due = ?, asked = asked | {LEASED} WHERE (message, device) IN"
         " (SELECT message, device FROM delivery WHERE due <= ? ORDER BY due LIMIT ?)"
         " RETURNING message, device, asked, again, attempts",
         (lease_until, now, limit),
@@ -41,3 +42,13 @@ def claim_due(transaction: Transaction, now: int, lease_until: int, limit: int) 
         Due(message, asked, again, Device(*[*devices[device], attempts]))
         for message, device, asked, again, attempts in claimed
     ]
+
+
+def end_leases(transaction: Transaction, now: int) -> int:
+    """Make due what a process that is gone had in hand; returns how many. Only for a store of our own."""
+    ended: int = transaction.execute(
+        f"UPDATE delivery SET due = ?, asked = asked & ~{LEASED}"
+        f" WHERE due IS NOT NULL AND asked & {LEASED} <> 0",
+        (now,),
+    ).rowcount
+    return ended

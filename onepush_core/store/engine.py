@@ -25,6 +25,9 @@ Job = Callable[[Transaction], Any]
 Settle = Callable[[Any, BaseException | None], None]
 
 log = structlog.get_logger("onepush.store")
+AGAIN = 0.5
+TRIES = 1200
+"""A job that is kept is tried for ten minutes at least."""
 ENGINE_ERRORS = (sqlite3.Error, peewee.PeeweeException, OSError)
 
 
@@ -69,9 +72,9 @@ class SqliteEngine:
             if error is not None:
                 waiter.set_exception(error)
                 return
+            waiter.set(result)
             if then is not None:
                 then(result)
-            waiter.set(result)
 
         self.submit(job, settle)
         try:
@@ -117,11 +120,21 @@ class SqliteEngine:
         for (_, settle), (result, error) in zip(batch, results, strict=True):
             self._tell(settle, result, error)
 
+    def keep(self, job: Job, tries: int = TRIES) -> None:
+        """Run a job in the next commit that succeeds: one that the store refuses is tried again."""
+        self.submit(job, lambda _, error: self._keep_on(job, tries, error))
+
+    def _keep_on(self, job: Job, tries: int, error: BaseException | None) -> None:
+        if error is None:
+            return
+        if tries > 1 and isinstance(error, StoreUnavailable):
+            gevent.spawn_later(AGAIN, self.keep, job, tries - 1)
+        else:
+            log.error("write_failed", error=type(error).__name__)
+
     def _tell(self, settle: Settle | None, result: Any, error: BaseException | None) -> None:
         """One callback that fails must not keep the others from hearing of their commit."""
         if settle is None:
-            if error is not None:
-                log.error("write_failed", error=type(error).__name__)
             return
         try:
             settle(result, error)
@@ -139,6 +152,8 @@ class SqliteEngine:
         """Run all jobs in one transaction; if one fails, each in its own (in the writer's thread)."""
         try:
             return [(result, None) for result in self._run(jobs)]
+        except NoTransaction as error:
+            return [(None, _ours(error.reason))] * len(jobs)
         except Exception as error:
             if len(jobs) == 1:
                 return [(None, _ours(error))]
@@ -147,10 +162,10 @@ class SqliteEngine:
     def _run(self, jobs: list[Job]) -> list[Any]:
         connection = _connection_of(self._database)
         try:
-            connection.execute("BEGIN IMMEDIATE")
+            _execute(connection, "BEGIN IMMEDIATE")
             transaction = Transaction(connection)
             results = [job(transaction) for job in jobs]
-            connection.execute("COMMIT")
+            _execute(connection, "COMMIT")
         except BaseException as error:
             self._abandon(connection, error)
             raise
@@ -164,8 +179,23 @@ class SqliteEngine:
         except ENGINE_ERRORS:
             self._database.close()
             return
-        if isinstance(error, sqlite3.OperationalError):
+        if isinstance(error, NoTransaction | sqlite3.OperationalError):
             self._database.close()
+
+
+class NoTransaction(Exception):
+    """No transaction could be begun or committed: that is the store's trouble, not a job's."""
+
+    def __init__(self, reason: Exception) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+def _execute(connection: Any, statement: str) -> None:
+    try:
+        connection.execute(statement)
+    except sqlite3.Error as error:
+        raise NoTransaction(error) from error
 
 
 def _connection_of(database: peewee.SqliteDatabase) -> Any:

@@ -80,9 +80,10 @@ def advance(
     if not (handed_off or dispatched or cursor is not None):
         return
     transaction.execute(
-        "UPDATE message SET handed_off = handed_off + ?, cursor = coalesce(?, cursor),"
+        "UPDATE message SET handed_off = handed_off + ?,"
+        " cursor = CASE WHEN ? > cursor THEN ? ELSE cursor END,"
         " state = CASE WHEN state = 0 THEN ? ELSE state END WHERE key = ?",
-        (handed_off, cursor, int(dispatched), message),
+        (handed_off, cursor, cursor, int(dispatched), message),
     )
     finish(transaction, message, now)
 
@@ -120,6 +121,12 @@ def expired(transaction: Transaction, now: int, limit: int) -> list[int]:
         "SELECT key FROM message WHERE finished_at IS NULL AND expires_at <= ? ORDER BY expires_at LIMIT ?",
         (now, limit),
     )
+    return [row[0] for row in rows]
+
+
+def half_cancelled(transaction: Transaction) -> list[int]:
+    """Keys of cancelled messages of which some deliveries are still pending."""
+    rows = transaction.rows("SELECT key FROM message WHERE state = 3 AND finished_at IS NULL LIMIT 100")
     return [row[0] for row in rows]
 
 

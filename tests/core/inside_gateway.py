@@ -1,4 +1,4 @@
-"""What tests of the core do to a gateway in this process: open it, send, and wait until it has nothing to do."""
+"""What tests do to a gateway in this process: open it, send, and wait until it has nothing to do."""
 
 from __future__ import annotations
 

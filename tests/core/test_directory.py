@@ -1,4 +1,4 @@
-"""Apps and their keys: two live ones at most, none of a disabled app, and the same steps for every refusal."""
+"""Apps and their keys: two live ones at most, none of a disabled app, the same steps for every refusal."""
 
 from __future__ import annotations
 

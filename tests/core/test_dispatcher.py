@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import gevent
 import msgspec
 import pytest
@@ -9,6 +11,7 @@ from gevent.event import Event
 
 from core_doubles import HandClock, Recorder, add_device, make_app
 from inside_gateway import PATIENCE, await_that, counts, running, send, settle
+from onepush_core.dispatcher import REMEMBERED
 from onepush_core.errors import DispatchStuck
 from onepush_core.gateway import Gateway
 from onepush_core.hookspecs import hookimpl
@@ -89,6 +92,12 @@ def store(gateway: Gateway, stored: list[Message]) -> list[int]:
     return gateway.write(lambda transaction: [messages.insert_message(transaction, one) for one in stored])
 
 
+def insert_pending(device: int, transaction) -> None:
+    """What is in the store when a process dies after the rows and before the outcomes of message 1."""
+    transaction.execute("INSERT INTO delivery VALUES (1, ?, 0, 0, 0, 0, NULL)", (device,))
+    transaction.execute("UPDATE message SET total = 1 WHERE key = 1")
+
+
 def test_dispatcher_keeps_the_order_of_acceptance(tmp_path):
     """Many callers at once: each device is offered the messages in the order in which they were stored."""
     gate = Gate()
@@ -160,15 +169,7 @@ def test_dispatcher_repeats_a_page_whose_outcomes_were_lost(tmp_path):
         key = add_device(gateway, app, "t")
         gateway.dispatcher.stopping = True
         message = send(gateway, app)
-        gateway.write(
-            lambda transaction: (
-                [
-                    transaction.execute("INSERT INTO delivery VALUES (1, ?, 0, 0, 0, 0, NULL)", (key,)),
-                    transaction.execute("UPDATE message SET total = 1"),
-                ]
-                and None
-            )
-        )
+        gateway.write(partial(insert_pending, key))
     recorder = Recorder()
     with running(tmp_path, recorder) as gateway:
         settle(gateway)
@@ -183,7 +184,7 @@ def test_lagging_lane_reads_on_from_the_store(tmp_path):
     with running(tmp_path, gate) as gateway:
         app = make_app(gateway)
         add_device(gateway, app, "t")
-        stored = [stored_message(app, number) for number in range(4500)]
+        stored = [stored_message(app, number) for number in range(REMEMBERED + 100)]
         source = audience.whole_app(app.key)
         for message, key in zip(stored, store(gateway, stored), strict=True):
             gateway.dispatcher.accept(msgspec.structs.replace(message, key=key), source)
@@ -192,6 +193,19 @@ def test_lagging_lane_reads_on_from_the_store(tmp_path):
         gate.open.set()
         settle(gateway)
     assert gate.seen == [*[one.id for one in stored], last]
+
+
+def test_recovery_reads_more_than_a_lane_remembers(tmp_path):
+    """After a long outage of the worker everything that was accepted is taken up, in order."""
+    recorder = Recorder()
+    with running(tmp_path, recorder) as gateway:
+        app = make_app(gateway)
+        add_device(gateway, app, "t")
+        stored = [stored_message(app, number) for number in range(REMEMBERED + 100)]
+        store(gateway, stored)
+        gateway.dispatcher.recover()
+        settle(gateway)
+    assert [message for message, _ in recorder.calls] == [one.id for one in stored]
 
 
 def test_failing_resolver_costs_a_delay(tmp_path):

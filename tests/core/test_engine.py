@@ -165,13 +165,18 @@ def test_engine_reports_a_locked_file(open_engine, tmp_path):
     assert keys(engine) == [2]
 
 
+def fill(engine: SqliteEngine, stored: list[int]) -> None:
+    """Write big rows until that fails."""
+    while True:
+        stored.append(engine.write(insert(len(stored) + 1, "x" * 4000)))
+
+
 def test_engine_reports_a_full_disk(open_engine):
     """No page is left: StoreUnavailable, nothing half written, and what was committed is still there."""
     engine = open_engine({"max_page_count": 12})
     stored = [engine.write(insert(1))]
     with pytest.raises(StoreUnavailable):
-        while True:
-            stored.append(engine.write(insert(len(stored) + 1, "x" * 4000)))
+        fill(engine, stored)
     assert keys(engine) == stored
     engine.write(lambda transaction: transaction.execute("DELETE FROM thing WHERE key > 1") and None)
     assert engine.write(insert(2)) == 2

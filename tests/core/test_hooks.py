@@ -15,6 +15,8 @@ from onepush_core.errors import (
     ConfigurationError,
     InvalidAudience,
     InvalidField,
+    PluginUnavailable,
+    StoreUnavailable,
     UnknownAudienceType,
 )
 from onepush_core.gateway import Gateway
@@ -50,6 +52,10 @@ class Plugin:
         return act(*arguments)
 
 
+ACCIDENTS = [RuntimeError("mine"), StoreUnavailable()]
+"""An error of the plugin's own, and one of ours that it met in a call of the gateway."""
+
+
 def nothing(*_):
     """None: not my kind, no objection, nothing to say."""
 
@@ -80,16 +86,24 @@ def test_hook_authenticate_app_comes_before_the_key_check(tmp_path):
             gateway.authenticate(app.id, "wrong")
 
 
-@pytest.mark.parametrize("error", [AuthenticationFailed(), OSError("no answer")], ids=repr)
-def test_hook_authenticate_app_refuses_for_all(tmp_path, error):
+def test_hook_authenticate_app_refuses_for_all(tmp_path):
     """Raising means: my kind, and wrong. The right key does not help any more."""
     plugin = Plugin(authenticate_app=nothing)
     with running(tmp_path, plugin) as gateway:
         app = make_app(gateway)
         key = gateway.rotate_key(app.id)["appKey"]
-    with running(tmp_path, Plugin(authenticate_app=raising(error))) as gateway:
-        with pytest.raises(type(error)):
-            gateway.authenticate(app.id, key)
+    refusing = Plugin(authenticate_app=raising(AuthenticationFailed()))
+    with running(tmp_path, refusing) as gateway, pytest.raises(AuthenticationFailed):
+        gateway.authenticate(app.id, key)
+
+
+def test_hook_authenticate_app_that_fails_lets_nobody_pass(tmp_path):
+    """Whom a plugin in trouble might have refused gets a 503, not a pass from the next one."""
+    failing = Plugin(authenticate_app=raising(OSError("no answer")))
+    with running(tmp_path, failing) as gateway:
+        made = gateway.administration.create_app("test")
+        with pytest.raises(PluginUnavailable):
+            gateway.authenticate(made["appId"], made["appKey"])
 
 
 def test_hook_resolve_audience_names_devices(tmp_path):
@@ -124,7 +138,7 @@ def test_hook_resolve_audience_names_devices(tmp_path):
     [
         (nothing, UnknownAudienceType),
         (raising(InvalidAudience("no such club")), InvalidAudience),
-        (raising(OSError("no answer")), OSError),
+        (raising(OSError("no answer")), PluginUnavailable),
     ],
 )
 def test_hook_resolve_audience_refuses_a_send(tmp_path, act, error):
@@ -169,7 +183,8 @@ def test_hook_deliver_passes_devices_on(tmp_path):
     middle = Plugin(deliver=lambda message, devices, waited: [Outcome(devices.keys[0], Status.SENT)])
 
     class Last:
-        calls: list[list[int]] = []
+        def __init__(self) -> None:
+            self.calls: list[list[int]] = []
 
         @hookimpl(trylast=True)
         def deliver(self, message, devices):
@@ -236,11 +251,12 @@ def test_hook_deliver_respects_what_a_plugin_takes(tmp_path):
     assert [offered.keys for _, _, offered, _ in plugin.calls] == [[mine]]
 
 
-def test_hook_check_back_brings_devices_back(tmp_path):
-    """A device nobody reached is offered again at the time a plugin asks for."""
+@pytest.mark.parametrize("error", ACCIDENTS, ids=repr)
+def test_hook_check_back_brings_devices_back(tmp_path, error):
+    """A device nobody reached is offered again at the time a plugin asks for, whatever another one does."""
     clock, recorder = HandClock(), Recorder()
     recorder.connected = set()
-    plugins = [Plugin(check_back=raising(ValueError("mine"))), Plugin(check_back=lambda message: [20.0, 5.0])]
+    plugins = [Plugin(check_back=raising(error)), Plugin(check_back=lambda message: [20.0, 5.0])]
     with running(tmp_path, recorder, *plugins, clock=clock) as gateway:
         app = make_app(gateway)
         key = add_device(gateway, app, "t")
@@ -256,10 +272,11 @@ def test_hook_check_back_brings_devices_back(tmp_path):
         assert counts(gateway, app, message) == {"handedOff": 1}
 
 
-def test_hook_on_confirm_is_told_once(tmp_path):
+@pytest.mark.parametrize("error", ACCIDENTS, ids=repr)
+def test_hook_on_confirm_is_told_once(tmp_path, error):
     """Once per message and device, after it was stored, whatever another plugin does with it."""
     states = []
-    bad = Plugin(on_confirm=raising(RuntimeError("mine")))
+    bad = Plugin(on_confirm=raising(error))
     good = Plugin(on_confirm=lambda receipt: states.append(counts(gateway, app, receipt.message)))
     with running(tmp_path, good, bad, Recorder(Status.SENT)) as gateway:
         app = make_app(gateway)
@@ -354,9 +371,10 @@ def test_hook_startup_stops_a_bad_start(tmp_path):
         gateway.close()
 
 
-def test_hook_shutdown_is_called_for_every_plugin(tmp_path):
+@pytest.mark.parametrize("error", ACCIDENTS, ids=repr)
+def test_hook_shutdown_is_called_for_every_plugin(tmp_path, error):
     """Once each, though one of them fails."""
-    bad = Plugin(shutdown=raising(OSError("mine")))
+    bad = Plugin(shutdown=raising(error))
     good = Plugin(shutdown=nothing)
     gateway = make_gateway(tmp_path, good, bad)
     gateway.stop()

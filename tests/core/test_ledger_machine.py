@@ -6,11 +6,11 @@ import tempfile
 
 import gevent
 import pytest
-from core_doubles import HandClock, Recorder, add_device, make_app, make_gateway
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
+from core_doubles import HandClock, Recorder, add_device, make_app, make_gateway
 from onepush_core.objects import Draft, Registration, Selector, Status
 
 QUEUE_LIMIT = 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import gevent
 import pytest
 
 from onepush_core.errors import ConfigurationError
@@ -48,6 +49,17 @@ class Last(Quiet):
     @hookimpl(trylast=True)
     def check_back(self, message):
         return self.word
+
+
+class Hanging:
+    """A plugin that does not come back."""
+
+    asked = 0
+
+    @hookimpl
+    def check_back(self, message):
+        self.asked += 1
+        gevent.sleep(10)
 
 
 def states(plugins: Plugins) -> dict[str, tuple[str, str | None]]:
@@ -115,7 +127,7 @@ def test_register_refuses_a_misspelt_hook():
         def delivr(self, message):
             """Nobody calls this."""
 
-    with pytest.raises(ConfigurationError, match="plugin a: .*delivr"):
+    with pytest.raises(ConfigurationError, match=r"plugin a: .*delivr"):
         Plugins().register(Misspelt(), "a")
 
 
@@ -180,6 +192,23 @@ def test_each_leaves_out_a_plugin_that_raises():
     for name, word in (("a", [1.0]), ("b", RuntimeError("mine")), ("c", None), ("d", [4.0])):
         plugins.register(Quiet(word), name)
     assert dict(plugins.each("check_back", message=None)) == {"a": [1.0], "d": [4.0]}
+
+
+def test_each_leaves_out_a_plugin_that_hangs():
+    """After its deadline the next one is asked."""
+    plugins = Plugins()
+    plugins.register(Quiet([1.0]), "good")
+    plugins.register(Hanging(), "bad")
+    assert dict(plugins.each("check_back", 0.02, message=None)) == {"good": [1.0]}
+
+
+def test_each_leaves_a_failing_plugin_alone():
+    """After three failures in a row it is not even asked, and nobody waits for it."""
+    hanging, plugins = Hanging(), Plugins()
+    plugins.register(hanging, "bad")
+    for _ in range(5):
+        assert not dict(plugins.each("check_back", 0.01, message=None))
+    assert hanging.asked == 3
 
 
 def test_wrappers_surround_each_call():

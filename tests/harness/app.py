@@ -43,7 +43,7 @@ class AppClient:
 
     def try_send(self, *audiences: str, headers: Any = None, **fields: Any) -> requests.Response:
         """Send to aliases, or to whom ``audienceType`` means, and take the answer as it comes."""
-        body = {"appId": self.id, "appKey": self.key, "platform": "ALL", "audienceType": "ALIAS"}
+        body: Json = {"appId": self.id, "appKey": self.key, "platform": "ALL", "audienceType": "ALIAS"}
         body |= {"audiences": list(audiences), "alert": "hello"}
         return self.post("/msgpush/send", {**body, **fields}, headers=headers)
 

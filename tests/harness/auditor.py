@@ -176,7 +176,9 @@ def find_needless_repeats(history: History) -> Iterator[str]:
     if history.faulted:
         return
     times = Counter((frame.device, frame.message_id) for frame in history.frames)
-    yield from (f"{message} {count} times on {device}" for (device, message), count in times.items() if count > 1)
+    for (device, message), count in times.items():
+        if count > 1:
+            yield f"{message} {count} times on {device}"
 
 
 def find_double_sends(history: History) -> Iterator[str]:

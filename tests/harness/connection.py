@@ -1,4 +1,4 @@
-"""Connection: a device's WebSocket. The protocol is the ``websockets`` library's, bytes move only when asked."""
+"""Connection: a device's WebSocket. The protocol is the ``websockets`` library's; bytes move when asked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 
 from websockets.client import ClientProtocol
 from websockets.frames import Close, CloseCode, Frame, Opcode
-from websockets.http11 import Response
+from websockets.protocol import Event
 from websockets.typing import Origin
 from websockets.uri import parse_uri
 
@@ -35,7 +35,7 @@ class Connection:
     """One socket of one device, connected when made.
 
     ``receive_buffer``: bytes the kernel may hold for a reader that does not read. ``silent``: answer no ping.
-    ``query``: another query string than the one with the device's id. ``port``: connect there, to a proxy say.
+    ``query``: another query string than the one with the device's id.
     """
 
     def __init__(
@@ -47,7 +47,6 @@ class Connection:
         silent: bool = False,
         origin: str | None = None,
         query: str | None = None,
-        port: int | None = None,
     ) -> None:
         parts = urlsplit(url)
         target = f"?deviceId={quote(device)}" if query is None else query
@@ -65,7 +64,7 @@ class Connection:
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         try:
-            self.socket.connect((parts.hostname, port or parts.port))
+            self.socket.connect((parts.hostname, parts.port))
             self._shake_hands()
         except BaseException:
             self.socket.close()
@@ -115,7 +114,7 @@ class Connection:
         except OSError:
             self.closed = self.closed or Closed(None)
 
-    def _take(self, event: Frame | Response) -> None:
+    def _take(self, event: Event) -> None:
         if not isinstance(event, Frame):
             return
         if event.opcode is Opcode.TEXT:

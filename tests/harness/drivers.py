@@ -53,7 +53,7 @@ class Driver:
 class Sender(Driver):
     """Sends to one alias, one message after the other, with and without needConfirm.
 
-    ``devices``: the alias's. ``insists``: it sends again with the same Idempotency-Key until it gets an answer.
+    ``devices``: the alias's. ``insists``: it sends again with the same Idempotency-Key until it is answered.
     """
 
     def __init__(self, app: AppClient, name: str, alias: str, devices: list[str], insists: bool) -> None:

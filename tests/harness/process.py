@@ -21,6 +21,7 @@ ADMIN_TOKEN = "the-admin-token-of-the-tests"
 PLUGINS = Path(__file__).parent / "plugins"
 """A folder with test-only plugins as pip would install them; on the path of every gateway here."""
 Table = dict[str, Any]
+ONLY_SOCKETS: Table = {"load": ["ws"], "required": ["ws"]}
 
 
 def free_port() -> int:
@@ -51,7 +52,7 @@ class GatewayProcess:
         self.database = folder / "gateway.db"
         self.log = folder / "gateway.log"
         self._config = folder / "onepush.toml"
-        self._config.write_text(to_toml({"plugins": {"load": ["ws"], "required": ["ws"]}, **(settings or {})}))
+        self._config.write_text(to_toml({"plugins": ONLY_SOCKETS, **(settings or {})}))
         self._process: subprocess.Popen[bytes] | None = None
         self._apps: list[AppClient] = []
 
@@ -99,6 +100,7 @@ class GatewayProcess:
     def kill_worker(self) -> int:
         """Kill -9 the worker; its process id. The master starts another one."""
         worker = eventually(self.worker)
+        assert worker is not None
         os.kill(worker, signal.SIGKILL)
         eventually(lambda: not is_alive(worker))
         return worker
@@ -118,14 +120,13 @@ class GatewayProcess:
         return time.monotonic() - began
 
     def stop(self) -> None:
-        """End it somehow, if it still runs, and close what is connected to it."""
+        """End it at once, if it still runs, and close what is connected to it."""
         self.close_apps()
         if self._process is None or self._process.poll() is not None:
             return
-        try:
-            self.terminate()
-        except subprocess.TimeoutExpired:
-            self.kill_master()
+        worker = self.kill_master()
+        if worker is not None:
+            os.kill(worker, signal.SIGKILL)
 
     def log_text(self) -> str:
         """Everything it has printed and logged."""

@@ -1,4 +1,4 @@
-"""Kill -9 in the middle of a stream of sends: nothing acknowledged may be missing (F1, F2, I1, I2, I3, I9)."""
+"""Kill -9 in the middle of a stream of sends: nothing acknowledged may be missing (F1, F2)."""
 
 import itertools
 import time
@@ -60,7 +60,7 @@ class Stream:
 
 
 def test_crashes_lose_nothing_acknowledged(start_gateway):
-    """Ten kills of worker and master in turn: all acknowledged arrives, in order, under its own id, once told."""
+    """Ten kills of worker and master in turn: all acknowledged arrives, in order, under one id."""
     gateway = start_gateway(delivery={"resend_gaps": [0.5, 1.0]})
     stream = Stream(gateway.create_app(), flapping=True)
     stream.start()
@@ -86,22 +86,20 @@ def test_crashes_need_no_crash_to_be_audited(app):
 
 
 @pytest.mark.parametrize("kill", [kill_worker, kill_master])
-def test_crash_keeps_idempotency_keys(start_gateway, kill):
-    """A sender that got no answer sends again with its key after the crash: the same message, no second one."""
-    gateway = start_gateway()
-    app = gateway.create_app()
+def test_crash_keeps_idempotency_keys(mortal_gateway, kill):
+    """A sender that got no answer sends again with its key after the crash: the same message."""
+    app = mortal_gateway.create_app()
     device = app.register("ada")
     headers = {"Idempotency-Key": "k"}
     first = app.try_send("ada", headers=headers)
-    kill(gateway)
-    gateway.await_ready()
+    kill(mortal_gateway)
+    mortal_gateway.await_ready()
     again = app.try_send("ada", headers=headers)
     app.send("ada", alert="next")
     assert again.json() == first.json()
     assert again.headers["Idempotent-Replayed"] == "true"
     with app.connect(device) as connection:
         assert connection.alerts(2) == ["hello", "next"]
-    gateway.stop()
 
 
 def test_crash_leaves_cancelled_cancelled(mortal_gateway):

@@ -138,10 +138,9 @@ def test_a11_stalled_reader_stalls_nobody(app):
     assert stalled.frame()["id"] == requests_[0]
 
 
-def test_a12_registrations_disturb_no_broadcast(start_gateway):
+def test_a12_registrations_disturb_no_broadcast(mortal_gateway):
     """The original skipped or repeated devices when others registered during a send to all."""
-    gateway = start_gateway(delivery={"page_size": 10})
-    app = gateway.create_app()
+    app = mortal_gateway.create_app()
     early = {app.register(f"person-{number}") for number in range(150)}
     stop = threading.Event()
     churn = threading.Thread(target=register_and_leave, args=(app, stop))
@@ -154,7 +153,6 @@ def test_a12_registrations_disturb_no_broadcast(start_gateway):
         assert early <= set(reached)
     stop.set()
     churn.join()
-    gateway.stop()
 
 
 def register_and_leave(app, stop):
@@ -175,7 +173,10 @@ def test_a13_plain_message_waits_for_offline_device(app):
 
 def test_a14_apps_are_for_admins(gateway, app):
     """The original created apps and showed keys to everybody, and took any web origin."""
-    for call in (requests.post(f"{gateway.url}/apps/", data="x"), requests.get(f"{gateway.url}/apps/{app.id}")):
+    for call in (
+        requests.post(f"{gateway.url}/apps/", data="x"),
+        requests.get(f"{gateway.url}/apps/{app.id}"),
+    ):
         assert call.status_code == 401
         assert app.key not in call.text
     shown = requests.get(f"{gateway.url}/apps/{app.id}", headers=gateway.admin)

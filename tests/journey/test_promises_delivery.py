@@ -1,7 +1,9 @@
 """Promises 1 to 4 of design.md: kept, repeated, handed over once, in order."""
 
 import shutil
+import signal
 import sqlite3
+import subprocess
 import threading
 
 import pytest
@@ -24,6 +26,24 @@ def test_promise_01_answer_means_stored(gateway, app, tmp_path):
     for file in gateway.folder.glob("gateway.db*"):
         shutil.copy(file, tmp_path)
     assert stored_messages(tmp_path / "gateway.db") == before + 1
+
+
+def test_promise_01_answer_follows_sync(mortal_gateway, tmp_path):
+    """200 with a requestId means: fsynced. The answer goes out after the store's file was synchronised."""
+    if shutil.which("strace") is None:
+        pytest.skip("needs strace")
+    app = mortal_gateway.create_app()
+    calls = tmp_path / "calls"
+    command = ["strace", "-f", "-s", "64", "-e", "trace=fdatasync,fsync,sendto,write", "-o", str(calls)]
+    tracer = subprocess.Popen([*command, "-p", str(mortal_gateway.worker())], stderr=subprocess.PIPE)
+    if b"attached" not in tracer.stderr.readline():
+        pytest.skip("strace may not attach here")
+    app.send("ada")
+    tracer.send_signal(signal.SIGINT)
+    tracer.communicate()
+    lines = calls.read_text().splitlines()
+    answered = next(number for number, line in enumerate(lines) if "HTTP/1.1 200 OK" in line)
+    assert any("sync(" in line or "sync resumed" in line for line in lines[:answered])
 
 
 def test_promise_01_answer_survives_kill(mortal_gateway):
@@ -63,7 +83,7 @@ def test_promise_02_message_is_repeated_until_confirmed(hasty_app):
         hasty_app.await_counts(request_id, confirmed=1)
         attempts = hasty_app.delivery(request_id, device)["attempts"]
         connection.heartbeat()
-        connection.no_frame(1.5)
+        connection.no_frame(1.3)
     assert attempts == hasty_app.delivery(request_id, device)["attempts"] >= 3
 
 

@@ -1,7 +1,5 @@
 """Promises 5 to 7 of design.md: for whom a frame is, until when, and on which socket."""
 
-import pytest
-
 from harness.waiting import eventually
 
 TENANTS = [None, "red", "blue"]
@@ -168,7 +166,7 @@ def test_promise_07_sockets_race(gateway, app):
 
 
 def test_promise_07_replaced_socket_leaves_nothing_behind(app):
-    """What the old socket did not take goes to the new one, in order; only a frame cut in two may come twice."""
+    """What the old socket did not take goes to the new one, in order; a frame cut in two may come twice."""
     device = app.register("ada")
     texts = [f"{number}:{'x' * 4000}" for number in range(60)]
     stalled = app.connect(device, receive_buffer=4096)

@@ -1,4 +1,4 @@
-"""TERM: sockets get 1012 spread over a moment, running work is finished or left, the exit takes seconds (F4)."""
+"""TERM: sockets get 1012, spread over a moment; running work is finished or left; the exit takes seconds."""
 
 import signal
 import threading

@@ -191,10 +191,10 @@ def test_breaker_opens_for_one_transport(start_gateway):
 
 @pytest.fixture(scope="module")
 def hostile_gateway(start_gateway):
-    """A gateway whose third-party plugins fail in the hooks that every request passes, and while loading."""
+    """A gateway with a plugin that fails for every audience, and one that does not even load."""
     return start_gateway(
         plugins={"load": ["ws", "trouble", "trouble_first"], "required": ["ws"]},
-        trouble={"authenticate_app": "raise", "resolve_audience": "raise"},
+        trouble={"resolve_audience": "raise"},
         trouble_first={"create": "raise"},
     )
 
@@ -206,11 +206,22 @@ def test_plugin_that_does_not_load_is_set_aside(hostile_gateway):
     assert plugins["trouble_first"] == "set aside"
 
 
-def test_hooks_of_every_request_may_fail(hostile_gateway):
-    """Authentication and audience of one plugin raise for every request: the core's own still answer."""
-    app = hostile_gateway.create_app()
-    assert app.try_send("ada", appKey="wrong").status_code == 401
+def test_audience_that_fails_for_every_kind_is_passed_over(hostile_gateway):
+    """A resolver that raises for every selector: the core's own still resolves what it knows."""
     check_others(hostile_gateway)
+
+
+def test_authentication_that_fails_refuses_and_nothing_else(start_gateway):
+    """An authenticator that raises lets nobody pass whom it might have refused; everything else goes on."""
+    gateway = start_gateway(plugins={"load": ["ws", "trouble"]}, trouble={"authenticate_app": "raise"})
+    app = gateway.create_app()
+    with app.connect(app.register("ada")) as connection:
+        answer = app.try_send("ada")
+        assert (answer.status_code, answer.json()["code"]) == (503, 50304)
+        connection.heartbeat()
+        assert connection.kept() == []
+    assert gateway.is_ready()
+    gateway.stop()
 
 
 @pytest.mark.parametrize("hook", ["startup", "register_routes"])

@@ -32,10 +32,10 @@ def start_oppo_gateway(tmp_path_factory, emulator_process):
     """Start gateways with settings of ``[oppo]`` beside those that point to the emulator."""
     started = []
 
-    def start(delivery=None, **oppo):
+    def start(delivery=None, plugins=PLUGINS, **oppo):
         port = free_port()
         table = settings_for(emulator_process, **{"public_url": f"http://127.0.0.1:{port}", **oppo})
-        settings = {"plugins": PLUGINS, "delivery": delivery or {}, "oppo": table}
+        settings = {"plugins": plugins, "delivery": delivery or {}, "oppo": table}
         gateway = GatewayProcess(tmp_path_factory.mktemp("oppo"), settings)
         gateway.port, gateway.url = port, f"http://127.0.0.1:{port}"
         started.append(gateway)
@@ -60,9 +60,10 @@ def oppo_app(oppo_gateway, emulator):
 
 
 @pytest.fixture(scope="session")
-def hasty_oppo_gateway(start_oppo_gateway):
-    """A gateway with little patience."""
-    return start_oppo_gateway(timeout=0.5, retry_gap=0.05)
+def hasty_oppo_gateway(start_oppo_gateway, emulator_process):
+    """A gateway with little patience, and with an overseas host of its own."""
+    overseas = f"{emulator_process.url}/overseas"
+    return start_oppo_gateway(timeout=0.5, retry_gap=0.05, intl_base_url=overseas)
 
 
 @pytest.fixture

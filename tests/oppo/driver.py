@@ -39,7 +39,9 @@ class EmulatorProcess:
         """Forget everything, and behave."""
         self.tell("reset")
         self.tell("options", {"latency": 0.0, "arrive_after": None, "daily_quota": 0, "device_quota": 0})
-        self.tell("options", {"rate": 0, "clock_offset": 0.0, "body_token_only": False})
+        self.tell(
+            "options", {"rate": 0, "clock_offset": 0.0, "body_token_only": False, "strict_batches": False}
+        )
 
     def trouble(self, kind: str, **more: Any) -> None:
         """Let the next push call go wrong."""

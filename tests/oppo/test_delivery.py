@@ -32,7 +32,7 @@ def test_offline_phone_gets_notification(oppo_app, emulator):
         "off_line_ttl": 3600,
         "action_parameters": '{"dish":7}',
     }
-    assert [call["path"] for call in emulator.pushes()] == ["/server/v1/message/notification/unicast"]
+    assert [call["path"] for call in emulator.pushes(code=0)] == ["/server/v1/message/notification/unicast"]
 
 
 def test_message_without_title_shows_app_name(oppo_app, emulator):
@@ -145,13 +145,19 @@ def test_unfit_option_is_refused_at_send(oppo_app, emulator):
 def test_what_others_can_carry_is_not_refused(oppo_app, emulator):
     """A long alert, a long title and a huge extra go out cut or left out, with a line in the trail."""
     device, token = register_phone(oppo_app, "ann")
+    emulator.trouble("500")
     request = oppo_app.send("ann", alert="長" * 500, title="t" * 90, extra=["x" * 4001])
     oppo_app.await_counts(request, handedOff=1)
     notification = notifications(emulator, request)[token]
     assert notification["content"] == "長" * 127 + "…"
     assert (notification["style"], len(notification["title"])) == (2, 50)
     assert "action_parameters" not in notification
-    assert ("note", "extra left out: over 4000 characters") in reasons(oppo_app, request, device)
+    lines = reasons(oppo_app, request, device)
+    assert sorted(lines, key=str) == [
+        ("failed", "http 500"),
+        ("note", "extra left out: over 4000 characters"),
+        ("sent", None),
+    ]
 
 
 def test_aliases_are_addressed_once(start_oppo_gateway, emulator):
@@ -169,6 +175,17 @@ def test_aliases_are_addressed_once(start_oppo_gateway, emulator):
     )
     assert {one["target"] for one in arrivals if "call_back_url" in one["notification"]} == {token}
     gateway.stop()
+
+
+def test_region_of_registration_id_chooses_host(hasty_oppo_app, emulator):
+    """Devices of other regions go to the overseas host, token and all."""
+    _, at_home = register_phone(hasty_oppo_app, "ann")
+    abroad, _ = register_phone(hasty_oppo_app, "ann", token=new_registration_id("US_"))
+    request = hasty_oppo_app.send("ann")
+    hasty_oppo_app.await_counts(request, handedOff=1, pending=1)
+    assert [one["target"] for one in emulator.arrivals(request)] == [at_home]
+    assert reasons(hasty_oppo_app, request, abroad) == [("failed", "code 20 invalid method")]
+    assert "/overseas/server/v1/auth" in [call["path"] for call in emulator.ask("calls")]
 
 
 def test_idle_plugin_leaves_gateway_alone(start_gateway):

@@ -107,15 +107,15 @@ def test_dead_token_is_forgotten(oppo_app, emulator):
 
 def test_token_revoked_in_mid_batch_is_renewed_once(oppo_app, emulator):
     """A token that dies between the calls of one message costs one new one and no device."""
-    tokens = [new_registration_id() for _ in range(2500)]
+    tokens = [new_registration_id() for _ in range(1200)]
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(lambda token: register_phone(oppo_app, "crowd", token=token), tokens))
     warm = oppo_app.send("crowd")
-    oppo_app.await_counts(warm, patience=30, handedOff=2500)
+    oppo_app.await_counts(warm, patience=30, handedOff=1200)
     before = emulator.ask("state").get("tokens", 0)
     emulator.trouble("revoke", skip=1)
     request = oppo_app.send("crowd")
-    oppo_app.await_counts(request, patience=30, handedOff=2500)
+    oppo_app.await_counts(request, patience=30, handedOff=1200)
     assert emulator.ask("state")["tokens"] - before == 1
     assert {one["times"] for one in emulator.arrivals(request)} == {1}
 
@@ -178,7 +178,7 @@ def test_wrong_clock_is_named(oppo_gateway, oppo_app, emulator):
     emulator.tell("options", {"clock_offset": 3600.0})
     request = app.send("ann")
     assert eventually(lambda: reasons(app, request, device))[0] == ("failed", "code 19 invalid timestamp")
-    assert "oppo_clock_differs" in oppo_gateway.log_text()
+    assert "clock or OPPO's is wrong" in oppo_gateway.log_text()
     emulator.tell("options", {"clock_offset": 0.0})
     app.await_counts(request, handedOff=1)
 
@@ -198,3 +198,24 @@ def test_breaker_spares_vendor_in_trouble(start_oppo_gateway, emulator):
     assert eventually(lambda: reasons(app, request, device)) == [("failed", "breaker open")]
     assert len(emulator.pushes()) == calls
     gateway.stop()
+
+
+def test_impossible_token_spoils_no_batch(oppo_app, emulator):
+    """A nativeToken that can be no registration id is dead, and the others of its batch go out."""
+    broken, _ = register_phone(oppo_app, "ann", token="two words; and more")
+    for _ in range(2):
+        register_phone(oppo_app, "ann")
+    request = oppo_app.send("ann")
+    oppo_app.await_counts(request, handedOff=2, pending=1)
+    assert reasons(oppo_app, request, broken) == [("gone", "malformed registration id")]
+
+
+def test_batch_refused_for_one_target_is_halved(oppo_app, emulator):
+    """When OPPO refuses a whole batch for a bad id, the bad one is found and the others go out."""
+    devices = [register_phone(oppo_app, "ann")[0] for _ in range(5)]
+    emulator.tell("options", {"strict_batches": True})
+    odd, _ = register_phone(oppo_app, "ann", token="odd")
+    request = oppo_app.send("ann")
+    oppo_app.await_counts(request, handedOff=5, pending=1)
+    assert reasons(oppo_app, request, odd) == [("gone", "code 10000 invalid registration id")]
+    assert [reasons(oppo_app, request, device) for device in devices] == [[("sent", None)]] * 5

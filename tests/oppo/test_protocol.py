@@ -85,6 +85,23 @@ def test_region_follows_registration_id(registration_id, china):
 
 
 @pytest.mark.parametrize(
+    ("token", "possible"),
+    [
+        ("a", True),
+        ("名" * 256, True),
+        ("", False),
+        ("a" * 257, False),
+        ("a b", False),
+        ("a;b", False),
+        ("a,b", False),
+    ],
+)
+def test_impossible_registration_id_is_told(token, possible):
+    """Only what could break a request is refused here; whether an id is known is OPPO's to say."""
+    assert protocol.is_registration_id(token) is possible
+
+
+@pytest.mark.parametrize(
     "body", [b"", b"<html>", b"[]", b'{"message":"x"}', b'{"code":"x"}', b'{"code":0', b"\xff"]
 )
 def test_answer_refuses_what_is_none(body):

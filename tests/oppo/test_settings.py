@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
+import msgspec
 import pytest
 
 import onepush_oppo
 from onepush_core import ConfigurationError
-from onepush_oppo.settings import CHINA, FEEDBACK, OVERSEAS, Credentials, Directory, hosts, read_settings
+from onepush_oppo.settings import (
+    CHINA,
+    FEEDBACK,
+    OVERSEAS,
+    Credentials,
+    Directory,
+    Settings,
+    hosts,
+    read_settings,
+)
 
+DOCUMENT = Path(__file__).parents[2] / "docs" / "oppo.md"
 PAIR = {"app_key": "k", "master_secret": "very-secret"}
 
 
@@ -77,3 +91,13 @@ def test_settings_hide_secrets_in_their_text():
     """Neither settings nor credentials print what they hold."""
     settings = read_settings(PAIR)
     assert "very-secret" not in repr(settings) + repr(Directory(settings).find("x"))
+
+
+def test_document_lists_all_settings():
+    """docs/oppo.md has a row for every key of [oppo], with its default where that is a number."""
+    rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| ([^|]+) \|", DOCUMENT.read_text("utf-8"), re.MULTILINE)
+    documented = {name.strip("` "): default for names, default in rows for name in names.split(",")}
+    for field in msgspec.structs.fields(Settings):
+        assert field.name in documented
+        if isinstance(field.default, (int, float)):
+            assert float(documented[field.name]) == field.default

@@ -68,7 +68,7 @@ def test_give_back_never_goes_below_zero(bench):
 
 @pytest.mark.parametrize(
     ("budget", "people"),
-    [("daily_budget", 200), ("number_hourly_budget", 1), ("number_daily_budget", 1)],
+    [("daily_budget", 200), ("number_hourly_budget", 1)],
 )
 def test_budget_is_exact_under_concurrency(make_bench, budget, people):
     """200 concurrent sends against a budget of 50 give exactly 50 SMS; the rest is told by name."""

@@ -132,3 +132,16 @@ def test_account_problem_leaves_other_apps_alone(make_bench):
     bench.register("ann", "13711112222")
     second = bench.send()
     eventually(lambda: bench.counts(second) == {"handedOff": 1})
+
+
+def test_account_problem_holds_calls_of_same_round(make_bench):
+    """Of many people in one round only one learns of the arrears; the others' calls are not made."""
+    bench = make_bench({"delay": 0})
+    bench.provider.answers = [Answer(Verdict.ACCOUNT, "arrears")] * 30
+    aliases = [f"user{index}" for index in range(30)]
+    for index, alias in enumerate(aliases):
+        bench.register(alias, f"137{index:08d}")
+    message = bench.send(*aliases)
+    eventually(lambda: len(bench.trail(message)) == 30)
+    assert len(bench.provider.sent) == 1
+    assert set(bench.used().values()) == {0}

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 import requests
 
 from harness.waiting import eventually
+from onepush_sms.report_formats import address_mac, twilio_signature
+from tests.sms import fakes
 
 MASK = "+86 137****1111"
 
@@ -122,3 +125,62 @@ def test_journey_keeps_number_secret(sms_gateway, sms_app):
     assert "onepush_sms_total" in told
     for secret in ("13755554444", "755554444", "13711111111", "a text to be found"):
         assert secret not in told
+
+
+@pytest.fixture(scope="module")
+def twilio():
+    """A local server in place of Twilio."""
+    with fakes.FakeServer(fakes.twilio).running() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def reporting_gateway(start_gateway, twilio):
+    """A gateway that sends by Twilio, except for one app, and can be reported to."""
+    return start_gateway(
+        plugins={"load": ["ws", "sms"], "required": ["ws", "sms"]},
+        sms={
+            "provider": "twilio",
+            "delay": 0,
+            "public_url": "https://push.example",
+            "receipt_secret": "s" * 16,
+        },
+        **{
+            "sms.twilio": {**fakes.TWILIO, "endpoint": twilio.url},
+            "sms.aliyun": {"sign_name": "never used"},
+            "sms.apps.other": {"provider": "http"},
+            "sms.apps.other.http": {"url": twilio.url},
+        },
+    )
+
+
+def chunks(body):
+    """A body whose length is not told beforehand."""
+    yield body[:5]
+    yield body[5:]
+
+
+@pytest.mark.parametrize("wrap", [lambda body: body, chunks], ids=["whole", "chunked"])
+def test_journey_shows_report_of_twilio(reporting_gateway, twilio, wrap):
+    """The callback that Twilio was given takes its signed report, which then stands in the trail."""
+    app = reporting_gateway.create_app()
+    device = app.register("ann", mobile="13711111111")
+    request = app.send("ann", smsMessage="hello")
+    app.await_counts(request, handedOff=1)
+    form = dict(parse_qsl(twilio.requests[-1].body.decode()))
+    url = form["StatusCallback"]
+    report = {"MessageSid": "SM" + "1" * 32, "MessageStatus": "delivered"}
+    headers = {"X-Twilio-Signature": twilio_signature(fakes.TWILIO["auth_token"], url, report.items())}
+    headers["Content-Type"] = "application/x-www-form-urlencoded"
+    address = url.replace("https://push.example", reporting_gateway.url)
+    answer = requests.post(address, data=wrap(urlencode(report).encode()), headers=headers, timeout=10)
+    assert answer.status_code == 204
+    assert app.delivery(request, device)["trail"][-1]["outcome"] == "delivered"
+    app.close()
+
+
+def test_journey_has_no_address_without_provider(reporting_gateway):
+    """An address of a provider that no app uses is not there, even with the right MAC."""
+    path = f"/sms/receipts/aliyun/app/{address_mac('s' * 16, 'aliyun', 'app')}"
+    answer = requests.post(reporting_gateway.url + path, json=[], timeout=10)
+    assert answer.status_code == 404

@@ -32,6 +32,7 @@ TABLES = (
         body TEXT NOT NULL)""",
     "CREATE INDEX message_dispatching ON message(app, key) WHERE state = 0",
     "CREATE INDEX message_open ON message(expires_at) WHERE finished_at IS NULL",
+    "CREATE INDEX message_cancelled ON message(key) WHERE state = 3 AND finished_at IS NULL",
     "CREATE INDEX message_finished ON message(finished_at) WHERE finished_at IS NOT NULL",
     """CREATE TABLE delivery (
         message BIGINT NOT NULL, device BIGINT NOT NULL, state SMALLINT NOT NULL,

@@ -6,6 +6,7 @@ The settings table says what each hook does: ``{"authenticate_app": "raise"}``; 
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -34,9 +35,11 @@ PROMISED_IDS = ("no-such-device", "no-such-device-either")
 
 
 def misbehave(behaviour: str | None) -> Any:
-    """Raise, hang, be slow, or return something that makes no sense."""
+    """Raise, exit, hang, be slow, or return something that makes no sense."""
     if behaviour == "raise":
         raise RuntimeError("trouble")
+    if behaviour == "exit":
+        sys.exit("trouble")
     if behaviour == "hang":
         gevent.sleep(FOREVER)
     if behaviour == "slow":

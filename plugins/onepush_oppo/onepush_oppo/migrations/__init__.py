@@ -1,0 +1,1 @@
+"""Numbered migrations of the plugin's own tables, as the core runs them."""

@@ -1,0 +1,203 @@
+"""Rounds as they run: chains beside the lane, their limits, and promises that a transport does not keep."""
+
+from __future__ import annotations
+
+import gevent
+import pytest
+from gevent.event import Event
+
+from core_doubles import HandClock, Recorder, add_device, make_app
+from inside_gateway import PATIENCE, await_that, counts, running, send, settle, trail
+from onepush_core.hookspecs import hookimpl
+from onepush_core.objects import Outcome, Outcomes, Selector, Status
+from onepush_core.offering import CHAINS
+from onepush_core.rounds import HOLD
+
+
+class Vendor:
+    """A transport beside the lane whose calls wait until ``open`` is set; it notes the messages' texts."""
+
+    def __init__(self, open_: bool = False) -> None:
+        self.open = Event()
+        self.asked: list[str] = []
+        if open_:
+            self.open.set()
+
+    @hookimpl
+    def deliver(self, message, devices):
+        self.asked.append(message.alert)
+        self.open.wait(PATIENCE)
+        return [Outcomes(devices.keys, Status.SENT)]
+
+
+class Holder:
+    """A transport of the lane that says HELD and reports when it is told to."""
+
+    def __init__(self) -> None:
+        self.held: list[tuple] = []
+
+    @hookimpl(tryfirst=True)
+    def deliver(self, message, devices):
+        self.held += [(message, key) for key in devices.keys]
+        return [Outcome(key, Status.HELD) for key in devices.keys]
+
+
+@pytest.fixture
+def clock():
+    return HandClock()
+
+
+def test_vendor_does_not_hold_up_the_lane(tmp_path):
+    """While a vendor's call hangs, later messages of the same app reach those online."""
+    vendor, online = Vendor(), Recorder()
+    with running(tmp_path, vendor, online) as gateway:
+        app = make_app(gateway)
+        here, away = add_device(gateway, app, "here"), add_device(gateway, app, "away")
+        online.connected = {here}
+        first, second = send(gateway, app), send(gateway, app)
+        await_that(lambda: [message for message, _ in online.calls] == [first, second])
+        await_that(lambda: counts(gateway, app, second) == {"handedOff": 1, "pending": 1})
+        vendor.open.set()
+        await_that(lambda: counts(gateway, app, second) == {"handedOff": 2})
+        assert away in online.calls[0][1]
+
+
+def test_leased_devices_come_back_after_a_crash(tmp_path, clock):
+    """Devices in hand of a vendor's call are leased; the next start offers them again."""
+    vendor = Vendor()
+    with running(tmp_path, vendor, clock=clock) as gateway:
+        app = make_app(gateway)
+        add_device(gateway, app, "t")
+        message = send(gateway, app)
+        await_that(lambda: vendor.asked)
+        gateway.flush()
+    vendor = Vendor(open_=True)
+    with running(tmp_path, vendor, clock=clock) as gateway:
+        await_that(lambda: counts(gateway, app, message) == {"handedOff": 1})
+        assert vendor.asked == ["hello"]
+
+
+def test_full_chain_makes_devices_wait(tmp_path, clock):
+    """More chains than may wait for a transport: the rest is not kept in memory, it comes due a bit later."""
+    vendor = Vendor()
+    with running(tmp_path, vendor, clock=clock, concurrency=1) as gateway:
+        app = make_app(gateway)
+        add_device(gateway, app, "t")
+        for number in range(CHAINS + 4):
+            send(gateway, app, alert=str(number))
+        settle(gateway)
+        await_that(lambda: vendor.asked)
+        assert gateway.offering.find("one").waiting == CHAINS
+        vendor.open.set()
+        await_that(lambda: len(vendor.asked) == CHAINS)
+        clock.time += 1000
+        await_that(lambda: len(vendor.asked) == CHAINS + 4)
+
+
+def test_chain_offers_nothing_after_expiry(tmp_path, clock):
+    """A message that expired while its call waited for a place does not leave any more."""
+    vendor = Vendor()
+    with running(tmp_path, vendor, clock=clock, concurrency=1) as gateway:
+        app = make_app(gateway)
+        add_device(gateway, app, "t")
+        send(gateway, app, alert="first")
+        await_that(lambda: vendor.asked)
+        send(gateway, app, alert="late", duration=5)
+        settle(gateway)
+        clock.time += 5000
+        vendor.open.set()
+        await_that(lambda: gateway.offering.find("one").waiting == 0)
+    assert vendor.asked == ["first"]
+
+
+def test_chain_offers_nothing_of_a_cancelled_message(tmp_path, clock):
+    """Nor does one that was cancelled meanwhile."""
+    vendor = Vendor()
+    with running(tmp_path, vendor, clock=clock, concurrency=1) as gateway:
+        app = make_app(gateway)
+        add_device(gateway, app, "t")
+        send(gateway, app, alert="first")
+        await_that(lambda: vendor.asked)
+        message = send(gateway, app, alert="cancelled")
+        settle(gateway)
+        gateway.cancel(app, message)
+        vendor.open.set()
+        await_that(lambda: gateway.offering.find("one").waiting == 0)
+    assert vendor.asked == ["first"]
+
+
+def test_held_device_is_ended_by_its_report(tmp_path):
+    """HELD leaves it pending; ``gateway.record`` ends it, with a line in the trail."""
+    holder = Holder()
+    with running(tmp_path, holder) as gateway:
+        app = make_app(gateway)
+        add_device(gateway, app, "t")
+        sent = send(gateway, app)
+        settle(gateway)
+        assert counts(gateway, app, sent) == {"pending": 1}
+        [(message, key)] = holder.held
+        gateway.record("one", message, [Outcome(key, Status.DELIVERED)])
+        gateway.flush()
+        assert counts(gateway, app, sent) == {"handedOff": 1}
+        assert trail(gateway, app, sent) == [("one", "delivered", None)]
+
+
+def test_held_device_comes_back_without_a_report(tmp_path, clock):
+    """A transport that forgets its promise costs ten seconds."""
+    holder = Holder()
+    with running(tmp_path, holder, clock=clock) as gateway:
+        app = make_app(gateway)
+        add_device(gateway, app, "t")
+        send(gateway, app)
+        settle(gateway)
+        clock.time += HOLD - 1
+        assert not gateway.followup.run_due()
+        clock.time += 1
+        await_that(lambda: gateway.followup.run_due() or len(holder.held) == 2)
+
+
+def test_transient_message_ends_with_its_first_round(tmp_path):
+    """``duration: 0``: whom the first round reaches has it, everybody else's delivery is over at once."""
+    online = Recorder()
+    with running(tmp_path, online) as gateway:
+        app = make_app(gateway)
+        online.connected = {add_device(gateway, app, "here")}
+        add_device(gateway, app, "away")
+        message = send(gateway, app, duration=0)
+        settle(gateway)
+        assert counts(gateway, app, message) == {"handedOff": 1, "expired": 1}
+        assert gateway.status(app, message)["state"] == "finished"
+
+
+def test_full_queue_drops_the_oldest(tmp_path):
+    """Beyond the limit the oldest pending message goes, and its trail says why."""
+    nobody = Recorder()
+    nobody.connected = set()
+    with running(tmp_path, nobody, queue_limit=2) as gateway:
+        app = make_app(gateway)
+        add_device(gateway, app, "t", "ann")
+        sent = [send(gateway, app, Selector("ALIAS", ("ann",))) for _ in range(3)]
+        settle(gateway)
+        assert [counts(gateway, app, one) for one in sent] == [{"dropped": 1}, {"pending": 1}, {"pending": 1}]
+        assert trail(gateway, app, sent[0]) == [("onepush", "dropped", "queue full")]
+
+
+def test_breaking_transport_leaves_others_alone(tmp_path):
+    """A transport in the lane that hangs until its deadline costs that time, once, and nobody's message."""
+
+    class Hanging:
+        @hookimpl(tryfirst=True)
+        def deliver(self, message, devices):
+            gevent.sleep(PATIENCE)
+
+    online = Recorder()
+    with running(tmp_path, online, Hanging(), deadline=0.05) as gateway:
+        app = make_app(gateway)
+        add_device(gateway, app, "t")
+        message = send(gateway, app)
+        settle(gateway)
+        assert counts(gateway, app, message) == {"handedOff": 1}
+        assert trail(gateway, app, message) == [
+            ("two", "failed", "deadline exceeded"),
+            ("one", "delivered", None),
+        ]
