@@ -70,13 +70,13 @@ def report(found: dict[str, list[Rates]]) -> None:
     print(f"(b) durable sends per second, {CALLERS} callers, in turn")
     limit = [rates.accepted for rates in found[BASELINE]]
     print(
-        f"    {BASELINE}: {spread(limit, 0)}/s, p99 {median([r.p99 for r in found[BASELINE]]) * 1000:.1f} ms"
+        f"    {BASELINE}: {spread(limit, 0)}/s, answers p99 {median([r.p99 for r in found[BASELINE]]) * 1000:.1f} ms"
     )
     for name in AUDIENCES:
         accepted = [rates.accepted for rates in found[name]]
         ratios = [ours / most for ours, most in zip(accepted, limit, strict=True)]
         print(
-            f"    {name}: {spread(accepted, 0)}/s, p99 {median([r.p99 for r in found[name]]) * 1000:.1f} ms; "
+            f"    {name}: {spread(accepted, 0)}/s, answers p99 {median([r.p99 for r in found[name]]) * 1000:.1f} ms; "
             f"dispatched {spread([rates.dispatched for rates in found[name]], 0)}/s"
         )
         print(f"        ratio: {spread(ratios)}")

@@ -200,6 +200,7 @@ class Gateway:
             deadline=min(delivery.deadline, FIRST_DEADLINE) if first else delivery.deadline,
             concurrency=delivery.concurrency,
             may_leave=self.offering.may_leave,
+            tracer=self.plugins.tracer,
         )
 
     def stop(self) -> None:

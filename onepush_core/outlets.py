@@ -5,6 +5,7 @@ An exception, a hang or nonsense from one plugin must never hurt another, nor th
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -16,6 +17,7 @@ from gevent.lock import BoundedSemaphore
 from onepush_core.breaker import Breaker
 from onepush_core.objects import Device, Devices, Message, Outcome, Outcomes, Status
 from onepush_core.rounds import gather
+from onepush_core.trace import HookTrace
 
 log = structlog.get_logger("onepush.outlet")
 RETRY = 5.0
@@ -36,6 +38,7 @@ class Outlet:
         deadline: float,
         concurrency: int,
         may_leave: Callable[[Message], bool] = lambda message: True,
+        tracer: HookTrace | None = None,
         breaker: Breaker | None = None,
     ) -> None:
         self.name = name
@@ -45,6 +48,7 @@ class Outlet:
         self.breaker = breaker or Breaker()
         self.waiting = 0
         self._call = call
+        self._tracer = tracer
         self._may_leave = may_leave
         self._deadline = deadline
         self._places = BoundedSemaphore(concurrency)
@@ -71,6 +75,13 @@ class Outlet:
             return self._ask(message, devices, waited) if self._may_leave(message) else []
 
     def _ask(self, message: Message, devices: Devices, waited: float) -> list[Outcomes]:
+        began = time.perf_counter()
+        outcomes = self._ask_plugin(message, devices, waited)
+        if self._tracer is not None and self._tracer.active:
+            self._tracer.delivered(message.id, self.name, outcomes, time.perf_counter() - began)
+        return outcomes
+
+    def _ask_plugin(self, message: Message, devices: Devices, waited: float) -> list[Outcomes]:
         left = set(devices.keys)
         outcomes: list[Outcome | Outcomes] = []
         try:

@@ -16,6 +16,7 @@ from onepush_core.breaker import Breaker
 from onepush_core.defaults import DEFAULTS
 from onepush_core.errors import ConfigurationError, OnepushError, PluginUnavailable
 from onepush_core.hookspecs import NAMESPACE
+from onepush_core.trace import HookTrace
 
 log = structlog.get_logger("onepush.plugins")
 CORE = "core"
@@ -45,6 +46,7 @@ class Plugins:
         self.manager = pluggy.PluginManager(NAMESPACE)
         self.manager.add_hookspecs(hookspecs)
         self._versions: dict[str, str] = {}
+        self.tracer = HookTrace()
         self._aside: dict[str, str] = {}
         self._breakers: dict[tuple[str, str], Breaker] = {}
         self._callers: dict[tuple[str, str], Callable[..., Any]] = {}
@@ -162,10 +164,8 @@ class Plugins:
 
     def trace(self, write: Callable[[str], object] = sys.stderr.write) -> None:
         """Print each hook call: name, message, result (``ONEPUSH_TRACE=1``)."""
-        from onepush_core.trace import HookTrace
-
-        tracer = HookTrace(write)
-        self.manager.add_hookcall_monitoring(tracer.before, tracer.after)
+        self.tracer.start(write)
+        self.manager.add_hookcall_monitoring(self.tracer.before, self.tracer.after)
 
 
 def _state(plugin: object) -> tuple[str, str | None]:

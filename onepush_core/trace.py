@@ -6,15 +6,21 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from onepush_core.objects import Message, Receipt
+from onepush_core.objects import Message, Outcomes, Receipt
 
 
 class HookTrace:
     """The two functions that pluggy calls around each hook call."""
 
-    def __init__(self, write: Callable[[str], object]) -> None:
-        self._write = write
+    def __init__(self) -> None:
+        self.active = False
+        self._write: Callable[[str], object] = lambda line: None
         self._began: list[float] = []
+
+    def start(self, write: Callable[[str], object]) -> None:
+        """Trace from now on."""
+        self.active = True
+        self._write = write
 
     def before(self, hook: str, implementations: Sequence[Any], arguments: Mapping[str, Any]) -> None:
         """Note when the call began."""
@@ -23,10 +29,17 @@ class HookTrace:
     def after(
         self, outcome: Any, hook: str, implementations: Sequence[Any], arguments: Mapping[str, Any]
     ) -> None:
-        """Print one line."""
+        """Print one line; ``deliver`` has its own, since a generator does its work after the call."""
         took = (time.perf_counter() - self._began.pop()) * 1000
+        if hook == "deliver":
+            return
         names = ",".join(one.plugin_name for one in reversed(implementations))
         self._write(f"TRACE {_subject(arguments)} {hook} [{names}] -> {_result(outcome)} {took:.2f} ms\n")
+
+    def delivered(self, message: str, plugin: str, outcomes: Sequence[Outcomes], seconds: float) -> None:
+        """Print what a transport has answered, when all of it was taken."""
+        told = ", ".join(f"{len(one.devices)} {one.status}" for one in outcomes) or "nobody of mine"
+        self._write(f"TRACE {message} deliver [{plugin}] -> [{told}] {seconds * 1000:.2f} ms\n")
 
 
 def _subject(arguments: Mapping[str, Any]) -> str:
@@ -44,8 +57,4 @@ def _result(outcome: Any) -> str:
     result = outcome.get_result()
     if not isinstance(result, list):
         return "None" if result is None else type(result).__name__
-    return "[" + ", ".join(_size(one) for one in result) + "]"
-
-
-def _size(result: Any) -> str:
-    return f"{len(result)} outcomes" if hasattr(result, "__len__") else type(result).__name__
+    return "[" + ", ".join(type(one).__name__ for one in result) + "]"

@@ -187,8 +187,8 @@ def test_promise_03_vendor_is_asked_once(troubled_app):
     request_id = troubled_app.send("ada", needConfirm=True, options={"trouble": {"deliver": "sent"}})
     troubled_app.await_trail(request_id, device, "trouble")
     with troubled_app.connect(device) as connection:
-        connection.frames(3)
-    eventually(lambda: asked(troubled_app, request_id, device).count("ws") >= 3)
+        connection.frames(2)
+    eventually(lambda: asked(troubled_app, request_id, device).count("ws") >= 2)
     assert asked(troubled_app, request_id, device).count("trouble") == 1
 
 

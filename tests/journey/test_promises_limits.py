@@ -61,7 +61,7 @@ def test_promise_08_bad_request_is_not_retried(troubled_app):
     request_id = troubled_app.send("ada", needConfirm=True, **ask("fail for good"))
     troubled_app.await_trail(request_id, device, "trouble")
     with troubled_app.connect(device) as connection:
-        connection.frames(3)
+        connection.frames(2)
     assert outcomes(troubled_app, request_id, device) == ["failed"]
 
 
