@@ -41,7 +41,7 @@ def report(title: str, found: dict[str, Answers]) -> None:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--connections", type=int, default=9000)
+    parser.add_argument("--connections", type=int, default=10_000)
     parser.add_argument("--seconds", type=float, default=15)
     options = parser.parse_args()
     with gateway() as one, Devices() as devices:

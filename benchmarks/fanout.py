@@ -23,7 +23,7 @@ def bare_loop(devices: Devices, count: int) -> Lines:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--connections", type=int, default=9000)
+    parser.add_argument("--connections", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args()
     count = options.connections

@@ -121,11 +121,11 @@ class Bench:
         made = self.gateway.create_app("test")
         return self.gateway.authenticate(made["appId"], made["appKey"])
 
-    def register(self, alias, mobile=None, token=None, online=False, **more):
+    def register(self, alias, mobile=None, token=None, online=False, platform="ANDROID", **more):
         """A device; its key."""
         registration = Registration(
             alias=alias,
-            platform="ANDROID",
+            platform=platform,
             token=token or f"{alias}-{mobile}-{id(object())}-{self.clock.monotonic()}",
             mobile=mobile,
             **more,
@@ -143,6 +143,10 @@ class Bench:
         message = self.gateway.send(self.app, draft)[0]
         eventually(lambda: self.gateway.status(self.app, message)["state"] != "dispatching")
         return message
+
+    def find(self, message, index=0):
+        """The id of one of the message's devices."""
+        return self.gateway.deliveries(self.app, message, None, 1000)["deliveries"][index]["deviceId"]
 
     def pass_time(self, seconds=60.0):
         """Let the wait of an SMS end."""

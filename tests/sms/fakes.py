@@ -30,7 +30,8 @@ class Request(NamedTuple):
 class FakeServer:
     """Answers with ``answer(request) -> (status, object)``; before that it works off ``faults``.
 
-    A fault is "drop" (no answer), "torn" (half of one), "hang" (an answer too late), or (status, text).
+    A fault is "drop" (no answer), "torn" (half of one), "hang" (one too late), "redirect" (to the same
+    address), or (status, text).
     """
 
     def __init__(self, answer):
@@ -81,6 +82,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _fail(self, fault):
         if isinstance(fault, tuple):
             return self._send(fault[0], fault[1].encode(), {"Content-Type": "text/html"})
+        if fault == "redirect":
+            return self._send(307, b"", {"Location": self.path})
         if fault == "hang":
             self.fake.released.wait(20)
         if fault == "torn":

@@ -12,6 +12,7 @@ from harness.waiting import eventually
 from onepush_sms.budgets import charge, counters, give_back
 from onepush_sms.objects import Answer, Verdict
 from onepush_sms.pruning import prune
+from onepush_sms.rows import State
 from onepush_sms.settings import AppSettings
 from tests.sms.doubles import NUMBER
 
@@ -97,17 +98,24 @@ def test_budget_counts_segments(make_bench):
 
 
 @pytest.mark.parametrize(
-    ("verdict", "used"),
-    [(Verdict.REFUSED, 0), (Verdict.BAD_NUMBER, 0), (Verdict.NUMBER_LIMIT, 0), (Verdict.AMBIGUOUS, 1)],
+    ("verdict", "used", "state"),
+    [
+        (Verdict.REFUSED, 0, State.REFUSED),
+        (Verdict.BAD_NUMBER, 0, State.REFUSED),
+        (Verdict.NUMBER_LIMIT, 0, State.DROPPED),
+        (Verdict.LATER, 0, State.RETRY),
+        (Verdict.AMBIGUOUS, 1, State.AMBIGUOUS),
+    ],
 )
-def test_refused_sms_is_given_back(bench, verdict, used):
-    """What the provider refused costs nothing; what it may have sent does."""
+def test_refused_sms_is_given_back(bench, verdict, used, state):
+    """What the provider refused costs nothing; what it may have sent does. Only its rate is worth a retry."""
     bench.provider.answers = [Answer(verdict, "so")]
     bench.register("ann", NUMBER)
     message = bench.send()
     bench.pass_time()
     eventually(lambda: bench.trail(message))
     assert set(bench.used().values()) == {used}
+    assert bench.rows() == [(state,)]
 
 
 def test_budgets_of_apps_are_apart(make_bench):

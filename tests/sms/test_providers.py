@@ -115,6 +115,15 @@ def test_provider_reports_lost_answer_as_ambiguous(serve, make, answer, fault):
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize(("make", "answer"), ALL[:2])
+def test_provider_follows_no_redirect(serve, make, answer):
+    """Neither number nor credentials go where an answer points to."""
+    server = serve(answer)
+    server.faults = ["redirect"]
+    assert send(make(server.url)).verdict is not Verdict.ACCEPTED
+    assert len(server.requests) == 1
+
+
 @pytest.mark.parametrize(("make", "answer"), ALL)
 def test_provider_reports_refused_connection_as_unsent(make, answer):
     """A refused connection has sent nothing; its reason holds neither number nor text."""

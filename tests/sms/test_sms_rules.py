@@ -85,6 +85,9 @@ def test_sms_spares_person_with_device_online(bench):
     bench.pass_time()
     eventually(lambda: bench.trail(message) == [("skipped", "another device has it")])
     quiet(bench, message, handedOff=1, pending=1)
+    assert offer(bench, message, bench.find(message, -1), 120.0) == []
+    bench.gateway.flush()
+    assert bench.trail(message) == [("skipped", "another device has it")]
 
 
 def test_sms_spares_number_reached_under_other_alias(bench):
@@ -127,8 +130,7 @@ def test_sms_spares_unregistered_device(bench):
     bench.register("ann", NUMBER, token="t")
     message = bench.send()
     eventually(lambda: bench.counts(message) == {"pending": 1})
-    device = bench.gateway.deliveries(bench.app, message, None, 1)["deliveries"][0]["deviceId"]
-    bench.gateway.unregister(device)
+    bench.gateway.unregister(bench.find(message))
     bench.pass_time()
     quiet(bench, message, cancelled=1)
 
@@ -429,7 +431,7 @@ def waiting(bench):
     """A message that waits for its SMS, and its device."""
     bench.register("ann", NUMBER)
     message = bench.send(duration=120)
-    device = bench.gateway.deliveries(bench.app, message, None, 1)["deliveries"][0]["deviceId"]
+    device = bench.find(message)
     bench.device = bench.gateway.find_device(device)
     return message, device
 
@@ -442,8 +444,12 @@ def test_deliver_minds_its_wait(bench, waiting):
 
 @pytest.mark.parametrize("end", ["expired", "cancelled", "unregistered"])
 def test_deliver_minds_the_end_of_a_delivery(bench, waiting, end):
-    """A device whose delivery has ended since it was read is not mentioned, and nobody is called."""
+    """A device whose delivery has ended since it was read is not mentioned, and nobody is called.
+
+    Not even on the number of another device of the person, for which the message never was.
+    """
     message, device = waiting
+    bench.register("ann", NUMBER, platform="IOS")
     if end == "expired":
         bench.gateway.housekeeping.stop()
         bench.pass_time(120)
