@@ -1,6 +1,6 @@
 """(f) What a delivery costs as audiences and registries grow: CPU time of the worker, and time on the clock.
 
-1. A send to ALL with 1,000, 3,000 and 9,000 registered devices, all connected: per frame.
+1. A send to ALL with 1,000, 3,000 and 10,000 registered devices, all connected: per frame.
 2. A send to ALL with 10,000, 100,000 and 1,000,000 registered devices, 1,000 connected: per ledger row.
 3. A send to 1,000 aliases with a connected device each, in the smallest and the largest registry: per frame.
 
@@ -22,7 +22,7 @@ from typing import NamedTuple
 from common import Gateway, gateway, median, spread
 from load import Devices
 
-CONNECTED = (1000, 3000, 9000)
+CONNECTED = (1000, 3000, 10_000)
 REGISTERED = (10_000, 100_000, 1_000_000)
 SOME = 1000
 FLAT = 1.15

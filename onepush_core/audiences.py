@@ -25,18 +25,36 @@ class Audience:
         self._message = message
         self._query: KeyQuery | peewee.Select | None = None
         self._ids: Iterator[str] = iter(())
+        self._batch: list[str] = []
+        self._fetched = -1
+        self._broken = False
         if isinstance(source, KeyQuery | peewee.Select):
             self._query = source
         else:
             self._ids = iter(source)
 
+    @property
+    def quick(self) -> bool:
+        """True when a page costs little more than its devices."""
+        return self._query is None or (isinstance(self._query, KeyQuery) and self._query.quick)
+
+    def fetch(self, after: int, limit: int) -> None:
+        """Take the ids of the next page from their source; on the hub, since the source may wait."""
+        if self._query is not None or after == self._fetched:
+            return
+        if self._broken:
+            raise PluginUnavailable()
+        self._broken = True  # an iterable that raised has nothing more, which is not its end
+        self._batch = list(islice(self._ids, limit))
+        self._broken = False
+        self._fetched = after
+
     def page(self, transaction: Transaction, after: int, limit: int) -> Page:
-        """The next page. Ids are read on from where the last page ended."""
+        """The next page; of ids, the one fetched."""
         if self._query is not None:
             return read_page(transaction, self._message, self._query, after, limit)
-        ids = list(islice(self._ids, limit))
-        keys = read_named(transaction, self._message, ids)
-        return Page(keys, after + 1 if len(ids) == limit else None)
+        keys = read_named(transaction, self._message, self._batch)
+        return Page(keys, after + 1 if len(self._batch) == limit else None)
 
 
 class Audiences:

@@ -7,10 +7,7 @@ page is offered to the transports that are asked first, then what is left goes o
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
-from itertools import islice
-from typing import NamedTuple
 
 import gevent
 import structlog
@@ -18,6 +15,7 @@ import structlog
 from onepush_core.audiences import Audience, Audiences, Source
 from onepush_core.clock import Clock
 from onepush_core.errors import DispatchStuck, OnepushError
+from onepush_core.lanes import Lane, Taken, Task
 from onepush_core.objects import App, Message
 from onepush_core.offering import Offering
 from onepush_core.store import deliveries, due, messages
@@ -26,11 +24,6 @@ from onepush_core.store.engine import SqliteEngine
 from onepush_core.store.transaction import Transaction
 
 log = structlog.get_logger("onepush.dispatcher")
-TOGETHER = 64
-REMEMBERED = 4096
-PATIENCE = 1.0
-FAILURES = 3
-POSTPONED = 5.0
 STUCK = 8.0
 PAGES = 4
 """Pages that are read and committed at once: an fsync for each would cost as much as sending it."""
@@ -77,10 +70,9 @@ class Dispatcher:
         """Send a message for nobody through everything a message goes through. Raises DispatchStuck."""
         task = Task(CANARY)
         with gevent.Timeout(patience, DispatchStuck()):
-            pages = self.read_pages([task])
-            offered = self.insert_pages([task], pages)
-            if pages[0] is not None:
-                self.offer(task, pages[0], offered[0])
+            [taken] = self.take([task])
+            if taken is not None:
+                self.offer(task, taken)
             self.engine.flush()
         if any(lane.stuck_for(self.clock.monotonic()) > STUCK for lane in self._lanes.values()):
             raise DispatchStuck()
@@ -97,31 +89,59 @@ class Dispatcher:
         """Start nothing new; what is not done stays for the next process."""
         self.stopping = True
 
-    def read_pages(self, tasks: Sequence[Task]) -> list[Page | None]:
-        """The next page of each message's audience, up to the first that is not the last of its message.
+    def undispatched(self, app: int, after: int, limit: int) -> list[Task]:
+        """Messages of an app whose first round is not done, by key."""
+        found = self.engine.read(lambda transaction: messages.undispatched(transaction, app, after, limit))
+        return [Task(message, cursor) for message, cursor in found]
 
-        None: its resolver failed just now. What fails while it is read ends the list; as the first of
-        it, it raises.
+    def take(self, tasks: Sequence[Task]) -> list[Taken | None]:
+        """Commit the deliveries of the next page of each message as pending.
+
+        Up to the first message that has more than this page. None: its resolver failed just now. What
+        fails while it is read ends the list; as the first of it, it raises.
         """
-        live = [self._audience(task) for task in tasks]
+        audiences = self._fetch(tasks)
 
-        def job(transaction: Transaction) -> list[Page | None]:
-            pages: list[Page | None] = []
-            for task, audience in zip(tasks, live, strict=True):
-                try:
-                    page = (
-                        audience.page(transaction, task.cursor, self.page_size * PAGES) if audience else None
-                    )
-                except Exception:
-                    if not pages:
-                        raise
-                    break
-                pages.append(page)
-                if page is not None and page.last is not None:
-                    break
-            return pages
+        def read(transaction: Transaction) -> list[Page | None]:
+            return self._read_pages(transaction, tasks, audiences)
 
-        return self.engine.read(job)
+        # The writer has the pages of the file in memory that a reader would have to read again after
+        # each commit; only what may take long is read beside it.
+        if all(audience is None or audience.quick for audience in audiences):
+            return self.engine.write(lambda transaction: _insert(transaction, tasks, read(transaction)))
+        pages = self.engine.read(read)
+        return self.engine.write(lambda transaction: _insert(transaction, tasks, pages))
+
+    def _fetch(self, tasks: Sequence[Task]) -> list[Audience | None]:
+        """The audiences, ready to be read, up to the first that fails; as the first of all, it raises."""
+        audiences: list[Audience | None] = []
+        for task in tasks:
+            audience = self._audience(task)
+            try:
+                if audience is not None:
+                    audience.fetch(task.cursor, self.page_size * PAGES)
+            except Exception:
+                if not audiences:
+                    raise
+                break
+            audiences.append(audience)
+        return audiences
+
+    def _read_pages(
+        self, transaction: Transaction, tasks: Sequence[Task], audiences: Sequence[Audience | None]
+    ) -> list[Page | None]:
+        pages: list[Page | None] = []
+        for task, audience in zip(tasks, audiences, strict=False):
+            try:
+                page = audience.page(transaction, task.cursor, self.page_size * PAGES) if audience else None
+            except Exception:
+                if not pages:
+                    raise
+                break
+            pages.append(page)
+            if page is not None and page.last is not None:
+                break
+        return pages
 
     def _audience(self, task: Task) -> Audience | None:
         message = task.message
@@ -129,20 +149,10 @@ class Dispatcher:
             return Audience(message, ())
         return task.audience or self.audiences.of(message)
 
-    def insert_pages(self, tasks: Sequence[Task], pages: Sequence[Page | None]) -> list[list[int]]:
-        """Commit the deliveries of each page as pending; the devices that are to be offered."""
-        work = [
-            (task.message.key, page.keys if page else []) for task, page in zip(tasks, pages, strict=False)
-        ]
-        if not any(keys for _, keys in work):
-            return [[] for _ in work]
-        return self.engine.write(
-            lambda transaction: [deliveries.insert_page(transaction, key, keys) for key, keys in work]
-        )
-
-    def offer(self, task: Task, page: Page, keys: Sequence[int]) -> None:
+    def offer(self, task: Task, taken: Taken) -> None:
         """Run the first round of one page, or of what is left of it."""
-        self.offering.first_round(task.message, keys, page.last, fresh=len(keys) == len(page.keys))
+        fresh = len(taken.keys) == len(taken.page.keys)
+        self.offering.first_round(task.message, taken.keys, taken.page.last, fresh)
 
     def _lane(self, app: int) -> Lane:
         if app not in self._lanes:
@@ -150,118 +160,10 @@ class Dispatcher:
         return self._lanes[app]
 
 
-class Task(NamedTuple):
-    """A message to be dispatched, from this device key on. ``audience``: where it is known already."""
-
-    message: Message
-    cursor: int = 0
-    audience: Audience | None = None
-
-
-class Lane:
-    """The messages of one app, one after the other."""
-
-    def __init__(self, dispatcher: Dispatcher, app: int) -> None:
-        self._dispatcher = dispatcher
-        self._app = app
-        self._waiting: deque[Task] = deque()
-        self._lagging = False
-        self._last = 0
-        self._running = False
-        self._failures = 0
-        self._step_began: float | None = None
-
-    @property
-    def busy(self) -> bool:
-        """True while messages of this app wait or are worked on."""
-        return self._running
-
-    def stuck_for(self, now: float) -> float:
-        """Seconds since the step in hand began; 0 when idle."""
-        return now - self._step_began if self._step_began is not None else 0.0
-
-    def put(self, task: Task) -> None:
-        """Queue a message; beyond some thousands only the store remembers them."""
-        if self._lagging or len(self._waiting) >= REMEMBERED:
-            self._lagging = True
-        else:
-            self._waiting.append(task)
-            self._last = task.message.key
-        self._run()
-
-    def reload(self) -> None:
-        """Read the waiting messages from the store."""
-        self._lagging = True
-        self._run()
-
-    def _run(self) -> None:
-        if not self._running:
-            self._running = True
-            gevent.spawn(self._work)
-
-    def _work(self) -> None:
-        try:
-            while not self._dispatcher.stopping and (self._waiting or self._lagging):
-                self._try(self._refill if not self._waiting else self._step)
-        finally:
-            self._running = False
-
-    def _try(self, step: Callable[[], None]) -> None:
-        """A failure of the store costs a pause; nothing is taken off before it is done.
-
-        A message that fails again and again while the store is well must not hold up the others.
-        """
-        self._step_began = self._dispatcher.clock.monotonic()
-        try:
-            step()
-        except Exception as error:
-            expected = isinstance(error, OnepushError)
-            log.error("dispatch_failed", app=self._app, error=type(error).__name__, exc_info=not expected)
-            self._failures += 1
-            if self._failures >= FAILURES and self._waiting and self._dispatcher.store_is_well():
-                self._postpone(self._waiting.popleft())
-            gevent.sleep(PATIENCE)
-        else:
-            self._failures = 0
-        finally:
-            self._step_began = None
-
-    def _postpone(self, task: Task) -> None:
-        """Take a message out of the order, and try it again later."""
-        self._failures = 0
-        gevent.spawn_later(POSTPONED, self._put_back, task._replace(audience=None))
-
-    def _refill(self) -> None:
-        """Read on from the store; what was put while reading comes after what was read."""
-        self._lagging = False
-        try:
-            found = self._dispatcher.engine.read(
-                lambda transaction: messages.undispatched(transaction, self._app, self._last, REMEMBERED)
-            )
-        except OnepushError:
-            self._lagging = True
-            raise
-        tasks = [Task(message, cursor) for message, cursor in found]
-        last = tasks[-1].message.key if tasks else 0
-        later = [task for task in self._waiting if task.message.key > last]
-        self._lagging = self._lagging or len(tasks) == REMEMBERED
-        self._waiting = deque(tasks if self._lagging else [*tasks, *later])
-        self._last = self._waiting[-1].message.key if self._waiting else self._last
-
-    def _step(self) -> None:
-        """Do some messages together; one with more than a page ends the step, and is gone on with."""
-        tasks = list(islice(self._waiting, TOGETHER))
-        pages = self._dispatcher.read_pages(tasks)
-        offered = self._dispatcher.insert_pages(tasks, pages)
-        for task, page, keys in zip(tasks, pages, offered, strict=False):
-            if page is None:
-                self._postpone(self._waiting.popleft())
-                continue
-            self._dispatcher.offer(task, page, keys)
-            self._waiting.popleft()
-            if page.last is not None:
-                self._waiting.appendleft(task._replace(cursor=page.last))
-
-    def _put_back(self, task: Task) -> None:
-        self._waiting.append(task)
-        self._run()
+def _insert(
+    transaction: Transaction, tasks: Sequence[Task], pages: Sequence[Page | None]
+) -> list[Taken | None]:
+    return [
+        page and Taken(page, deliveries.insert_page(transaction, task.message.key, page.keys))
+        for task, page in zip(tasks, pages, strict=False)
+    ]

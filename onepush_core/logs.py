@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import traceback
 from typing import TYPE_CHECKING, TextIO
 
 import structlog
@@ -37,11 +38,26 @@ def configure_logs(settings: LogSettings, stream: TextIO | None = None) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
+def frames_of(error: BaseException) -> list[str]:
+    """Where an error came from. Its text stays out of the log: it may quote what was being worked on."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+
+
+def name_exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Put the type and the frames of an exception in place of its traceback."""
+    told = event.pop("exc_info", None)
+    error = sys.exc_info()[1] if told is True else told[1] if isinstance(told, tuple) else told
+    if isinstance(error, BaseException):
+        event.setdefault("error", type(error).__name__)
+        event["frames"] = frames_of(error)
+    return event
+
+
 def cut_query_strings(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Cut what follows a ``?`` from the event and from a traceback."""
-    for key in ("event", "exception"):
-        if isinstance(event.get(key), str):
-            event[key] = QUERY_STRING.sub("?…", event[key])
+    """Cut what follows a ``?`` from the event."""
+    if isinstance(event.get("event"), str):
+        event["event"] = QUERY_STRING.sub("?…", event["event"])
     return event
 
 
@@ -52,7 +68,7 @@ def _shared_processors() -> list[Processor]:
         structlog.stdlib.add_log_level,
         structlog.stdlib.PositionalArgumentsFormatter(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
+        name_exception,
         cut_query_strings,
     ]
 

@@ -146,18 +146,13 @@ class Selector(msgspec.Struct, frozen=True):
     values: tuple[str, ...]
 
 
-class Message(msgspec.Struct, frozen=True):
-    """What is sent, the same for every device of its audience."""
+class Draft(msgspec.Struct, frozen=True):
+    """A send as the caller asked for it: checked, not yet accepted."""
 
-    key: int
-    id: str
-    app: App
     alert: str
-    accepted_at: int
-    expires_at: int
-    duration: int = 259_200
-    platform: str = "ALL"
     selector: Selector = Selector("ALL", ("ALL",))
+    platform: str = "ALL"
+    duration: int = 259_200
     need_confirm: bool = False
     type: str = "MSG"
     title: str | None = None
@@ -170,6 +165,16 @@ class Message(msgspec.Struct, frozen=True):
     sms_message: str | None = None
     sms_delay: int | None = None
     options: dict[str, Any] = {}
+
+
+class Message(Draft, frozen=True, kw_only=True):
+    """What is sent, the same for every device of its audience: an accepted draft."""
+
+    key: int
+    id: str
+    app: App
+    accepted_at: int
+    expires_at: int
 
     @property
     def transient(self) -> bool:
@@ -178,27 +183,6 @@ class Message(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"Message(id={self.id!r})"
-
-
-class Draft(msgspec.Struct, frozen=True):
-    """A send as the caller asked for it: checked, not yet accepted."""
-
-    alert: str
-    selector: Selector
-    platform: str = "ALL"
-    duration: int = 259_200
-    need_confirm: bool = False
-    type: str = "MSG"
-    title: str | None = None
-    extra: Any = None
-    tenant: str | None = None
-    sender: str | None = None
-    send_device: str | None = None
-    sound: str | None = None
-    badge: int | None = None
-    sms_message: str | None = None
-    sms_delay: int | None = None
-    options: dict[str, Any] = {}
 
 
 class Status(enum.StrEnum):

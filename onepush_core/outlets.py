@@ -59,7 +59,7 @@ class Outlet:
             return True
         try:
             return bool(self.takes(message, device))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self._log(message, "takes_raised", error)
             return False
 
@@ -90,7 +90,7 @@ class Outlet:
         except gevent.Timeout:
             self._log(message, "deliver_timed_out", None)
             outcomes.append(self._failed(left, "deadline exceeded"))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self._log(message, "deliver_raised", error)
             outcomes.append(self._failed(left, f"plugin error: {type(error).__name__}"))
         else:
@@ -102,7 +102,7 @@ class Outlet:
         self.breaker.failed()
         return Outcomes(sorted(left), Status.FAILED, reason, max(RETRY, self.breaker.pause_left()))
 
-    def _log(self, message: Message, event: str, error: Exception | None) -> None:
+    def _log(self, message: Message, event: str, error: BaseException | None) -> None:
         log.error(event, plugin=self.name, message=message.id, error=type(error).__name__ if error else None)
 
 

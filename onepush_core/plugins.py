@@ -22,6 +22,7 @@ log = structlog.get_logger("onepush.plugins")
 CORE = "core"
 REFUSING = ("authenticate_app", "resolve_audience", "check_send")
 """Hooks in which an error of ours (OnepushError) is an answer."""
+ABOUT_MESSAGES = ("check_send", "deliver", "check_back", "on_confirm")
 FAILURES = 3
 """Failures in a row after which a plugin is not asked for half a minute."""
 DEADLINE = 2.0
@@ -70,10 +71,14 @@ class Plugins:
         return list(self._versions)
 
     def implementations(self, hook: str) -> list[Any]:
-        """The implementations of a hook in calling order, without wrappers."""
+        """The implementations of a hook in calling order, without wrappers.
+
+        A plugin that cannot work yet is not asked about messages: that would cost each of them.
+        """
         caller = getattr(self.manager.hook, hook)
         found = [one for one in caller.get_hookimpls() if not (one.hookwrapper or one.wrapper)]
-        return found[::-1]
+        idle = hook in ABOUT_MESSAGES
+        return [one for one in found[::-1] if not (idle and getattr(one.plugin, "idle_reason", None))]
 
     def caller(self, hook: str, name: str) -> Callable[..., Any]:
         """Calls a hook of this one plugin only (wrappers still apply)."""
@@ -139,7 +144,7 @@ class Plugins:
         try:
             with timer:
                 answer = self.caller(hook, name)(**arguments)
-        except (Exception, gevent.Timeout) as error:
+        except (Exception, SystemExit, gevent.Timeout) as error:
             if error is not timer and isinstance(error, gevent.Timeout):
                 raise  # somebody else's patience, who waits further out
             if hook in REFUSING and isinstance(error, OnepushError):

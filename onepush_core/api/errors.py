@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http
 import secrets
-import traceback
 from typing import Any
 
 import falcon
@@ -20,6 +19,7 @@ from onepush_core.errors import (
     BodyTooSlow,
     OnepushError,
 )
+from onepush_core.logs import frames_of
 
 log = structlog.get_logger("onepush.api")
 
@@ -72,11 +72,6 @@ def _on_unknown(req: falcon.Request, resp: falcon.Response, error: Exception, _p
         method=req.method,
         route=req.uri_template,
         error=type(error).__qualname__,
-        where=_where(error),
+        frames=frames_of(error),
     )
     _answer(resp, OnepushError.code, f"{OnepushError.summary}, reference {reference}")
-
-
-def _where(error: Exception) -> list[str]:
-    frames = traceback.extract_tb(error.__traceback__)
-    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]

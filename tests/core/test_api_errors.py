@@ -101,7 +101,7 @@ def test_unhandled_error_tells_nothing():
     assert response.status_code == 500
     assert response.json == error(50000, f"internal error, reference {line['reference']}")
     assert (line["log_level"], line["route"], line["error"]) == ("error", "/msgpush/send", "Explosion")
-    assert any("api_doubles" in frame for frame in line["where"])
+    assert any("api_doubles" in frame for frame in line["frames"])
     assert not [secret for secret in SECRETS if secret in str(line)]
 
 

@@ -11,10 +11,10 @@ from gevent.event import Event
 
 from core_doubles import HandClock, Recorder, add_device, make_app
 from inside_gateway import PATIENCE, await_that, counts, running, send, settle
-from onepush_core.dispatcher import REMEMBERED
 from onepush_core.errors import DispatchStuck
 from onepush_core.gateway import Gateway
 from onepush_core.hookspecs import hookimpl
+from onepush_core.lanes import REMEMBERED
 from onepush_core.objects import App, Message, Outcomes, Selector, Status
 from onepush_core.settings import Settings, StoreSettings
 from onepush_core.store import audience, messages

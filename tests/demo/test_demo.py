@@ -21,14 +21,15 @@ STEPS = 9
 class Demo:
     """One ``onepush demo`` process in one folder; its output goes to a file."""
 
-    def __init__(self, folder, port):
+    def __init__(self, folder, port, plugins, **variables):
         self.port = port
+        self.processes = 3 if "oppo" in plugins else 2
         self.output = folder / "output"
         clean = {name: value for name, value in os.environ.items() if not name.startswith("ONEPUSH_")}
         command = [sys.executable, "-u", "-m", "onepush_core", "demo", "--bind", f"127.0.0.1:{port}"]
-        variables = clean | {"ONEPUSH_PLUGINS_LOAD": "ws"}
+        environ = clean | {"ONEPUSH_PLUGINS_LOAD": plugins} | variables
         with self.output.open("wb") as output:
-            self.process = subprocess.Popen(command, cwd=folder, env=variables, stdout=output, stderr=output)
+            self.process = subprocess.Popen(command, cwd=folder, env=environ, stdout=output, stderr=output)
 
     def text(self):
         """What it has printed."""
@@ -39,15 +40,19 @@ class Demo:
         eventually(lambda: "Ctrl-C ends it" in self.text() or self.process.poll() is not None, PATIENCE)
         assert self.process.poll() is None, self.text()
 
+    def steps(self):
+        """What it has printed of its journeys, without the times."""
+        return re.findall(r"^ +\d+  (.*?) +[\d.]+ ms$", self.text(), re.MULTILINE)
+
     def children(self):
-        """Process ids of the gateway's master and worker."""
-        master = _children(self.process.pid)
-        return master + [worker for pid in master for worker in _children(pid)]
+        """Process ids of the gateway's master and worker, and of the OPPO emulator."""
+        children = _children(self.process.pid)
+        return children + [grandchild for pid in children for grandchild in _children(pid)]
 
     def end(self, number):
         """End it with a signal, and wait for the gateway's end too."""
         children = self.children()
-        assert len(children) == 2
+        assert len(children) == self.processes
         self.process.send_signal(number)
         self.process.wait(PATIENCE)
         eventually(lambda: not any(map(is_alive, children)), PATIENCE)
@@ -62,8 +67,8 @@ def start_demo(tmp_path):
     """Start the demo in the test's folder."""
     started = []
 
-    def start(port=None):
-        started.append(Demo(tmp_path, port or free_port()))
+    def start(port=None, plugins="ws", **variables):
+        started.append(Demo(tmp_path, port or free_port(), plugins, **variables))
         return started[-1]
 
     yield start
@@ -77,8 +82,8 @@ def test_demo_plays_journey_on_every_start(start_demo, tmp_path):
     first = start_demo()
     first.await_serving()
     app, key = re.search(r"appId   (\S+)\n  appKey  (\S+)", first.text()).groups()
-    assert len(re.findall(r"^  \d  .* ms$", first.text(), re.MULTILINE)) == STEPS
-    assert "2 of 2 confirmed" in first.text()
+    assert len(first.steps()) == STEPS
+    assert first.steps()[-1] == "status: 2 of 2 confirmed"
     assert (tmp_path / "var" / "demo.json").stat().st_mode & 0o777 == 0o600
     first.end(signal.SIGINT)
     assert first.process.returncode == 0
@@ -88,19 +93,48 @@ def test_demo_plays_journey_on_every_start(start_demo, tmp_path):
     second.await_serving()
     assert f"app show {app}" in second.text()
     assert key not in second.text()
-    assert len(re.findall(r"^  \d  .* ms$", second.text(), re.MULTILINE)) == STEPS
+    assert len(second.steps()) == STEPS
+
+
+def test_demo_reaches_sleeping_phone_and_number(start_demo, tmp_path):
+    """With OPPO and SMS installed: the phone shows the message, the SMS is a line in a file; the printed
+    command sends to the phone while the demo serves; nothing stays behind.
+    """
+    demo = start_demo(plugins="ws,oppo,sms")
+    demo.await_serving()
+    steps = demo.steps()[STEPS:]
+    assert "OPPO phone …cdef shows: demo | Good morning from onepush" in steps
+    assert "OPPO's receipt came; status: confirmed" in steps
+    assert steps[-1] == "SMS to +86 137****1111: a line in var/sms.log"
+    assert "13711111111" not in demo.text()
+    assert (tmp_path / "var" / "sms.log").read_text().count("\n") == 1
+
+    command = demo.text()[demo.text().index("ONEPUSH_APP_KEY=") :].partition("\n\n")[0]
+    subprocess.run(command.replace("--to me", "--to demo-oppo"), shell=True, cwd=tmp_path, check=True)
+    eventually(lambda: "OPPO phone …cdef shows: demo | Hello\n" in demo.text(), PATIENCE)
+    demo.end(signal.SIGTERM)
+
+
+def test_demo_leaves_configured_channels_alone(start_demo, tmp_path):
+    """Who has credentials of his own gets no emulator and no SMS file."""
+    own = {"ONEPUSH_OPPO_APP_KEY": "own", "ONEPUSH_OPPO_MASTER_SECRET": "own", "ONEPUSH_SMS_PROVIDER": "file"}
+    own["ONEPUSH_SMS_FILE"] = '{path = "own.log"}'
+    demo = start_demo(plugins="ws,oppo,sms", **own)
+    demo.processes = 2
+    demo.await_serving()
+    assert len(demo.steps()) == STEPS
+    assert not (tmp_path / "var" / "sms.log").exists()
 
 
 def test_demo_only_serves_without_key(start_demo, tmp_path):
     """With an app whose key is lost the demo says how to get another, and serves."""
-    first = start_demo()
-    first.await_serving()
-    first.end(signal.SIGTERM)
-    (tmp_path / "var" / "demo.json").unlink()
-    second = start_demo()
-    second.await_serving()
-    assert "app rotate-key" in second.text()
-    assert "appKey" not in second.text()
+    (tmp_path / "var").mkdir()
+    create = [sys.executable, "-m", "onepush_core", "app", "create", "demo"]
+    subprocess.run([*create, "--database", "sqlite:///var/onepush.db"], cwd=tmp_path, check=True)
+    demo = start_demo()
+    demo.await_serving()
+    assert "app rotate-key" in demo.text()
+    assert "appKey" not in demo.text()
 
 
 def test_demo_takes_gateway_along_when_killed(start_demo):
@@ -110,12 +144,14 @@ def test_demo_takes_gateway_along_when_killed(start_demo):
     demo.end(signal.SIGKILL)
 
 
-def test_demo_ends_when_port_is_taken(start_demo):
-    """A taken port: the gateway's own line, exit code 1."""
+def test_demo_ends_when_port_is_taken(start_demo, tmp_path):
+    """A taken port: one line that says how to choose another, exit code 1, and no app made."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         demo = start_demo(listener.getsockname()[1])
         assert demo.process.wait(PATIENCE) == 1
-    assert "cannot listen on" in demo.text()
+    assert len(demo.text().splitlines()) == 1
+    assert "ONEPUSH_BIND" in demo.text()
+    assert not (tmp_path / "var").exists()
 
 
 def test_demo_keeps_key_beside_database():

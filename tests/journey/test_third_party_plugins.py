@@ -111,7 +111,6 @@ def test_small_hook_that_hangs_holds_up_nobody(troubled_gateway, troubled_app, h
         assert request_id in [frame["id"] for frame in connection.frames(1 + (answers[0].status_code == 200))]
 
 
-@pytest.mark.xfail(reason="a plugin that calls sys.exit ends the worker, again and again", strict=True)
 def test_plugin_that_exits_does_not_end_the_worker(start_gateway):
     """sys.exit in a plugin, as command-line libraries do it, is one more way to fail: the worker goes on."""
     gateway = start_gateway(plugins={"load": ["ws", "trouble"]})

@@ -176,3 +176,29 @@ class Bench:
         return self.gateway.read(
             lambda t: {row[:2]: row[2] for row in t.rows("SELECT subject, period, used FROM sms_budget")}
         )
+
+
+def settled(bench, message, **counts):
+    eventually(lambda: bench.counts(message) == counts)
+
+
+def rest(bench):
+    """Wait until every round that is due has been run, to its end."""
+    sms = bench.gateway.offering.find("sms")
+    for _ in range(3):
+        eventually(lambda: not bench.gateway.followup.run_due() and sms.waiting == 0)
+        bench.gateway.flush()
+
+
+def quiet(bench, message, **counts):
+    """Run the rounds that are due; nobody may have been called in them."""
+    rest(bench)
+    assert bench.counts(message) == counts
+    assert bench.provider.sent == []
+
+
+def offer(bench, message, device, waited):
+    """Offer a device to the plugin, as a core would that is late or mistaken."""
+    found = bench.gateway.find_message(message)
+    devices = [one for one in [bench.gateway.find_device(device)] if one] or [bench.device]
+    return list(bench.plugin.deliver(found, devices, waited))

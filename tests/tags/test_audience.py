@@ -19,7 +19,14 @@ def read_all(transaction, selector, *, app=1, platform="ALL", tenant=None, limit
     """All device keys of an audience, page by page."""
     query = resolve(app, selector, lambda job: job(transaction))
     message = Message(
-        NEWEST, "", App(app, "", ""), "", accepted_at=0, expires_at=0, platform=platform, tenant=tenant
+        key=NEWEST,
+        id="",
+        app=App(app, "", ""),
+        alert="",
+        accepted_at=0,
+        expires_at=0,
+        platform=platform,
+        tenant=tenant,
     )
     found, after = [], 0
     while after is not None:

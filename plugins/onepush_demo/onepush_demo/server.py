@@ -1,38 +1,38 @@
-"""``onepush serve`` as a child: started, awaited, and stopped on every way out."""
+"""``onepush serve`` as a child, and the wait until it is ready."""
 
 from __future__ import annotations
 
-import ctypes
-import os
-import signal
-import subprocess
-import sys
+import socket
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 
 import click
 import requests
 
+from onepush_demo.children import Process, child
+from onepush_demo.cli import ONEPUSH
+
 READY_PATIENCE = 20.0  # seconds
-STOP_PATIENCE = 12.0  # seconds: more than the gateway's own graceful timeout
-Process = subprocess.Popen[bytes]
-PR_SET_PDEATHSIG = 1  # prctl(2)
+QUIET = {"ONEPUSH_LOG_FORMAT": "console", "ONEPUSH_LOG_LEVEL": "warning"}
 
 
-@contextmanager
-def gateway_process(bind: str, database: str, environ: Mapping[str, str]) -> Iterator[Process]:
-    """A gateway in a process group of its own, which ends with this block."""
-    command = [sys.executable, "-m", "onepush_core", "serve", "--bind", bind, "--database", database]
-    quiet = {"ONEPUSH_LOG_FORMAT": "console", "ONEPUSH_LOG_LEVEL": "warning"}
-    process = subprocess.Popen(
-        command, env=quiet | dict(environ), start_new_session=True, preexec_fn=_end_with_parent
-    )
+def check_address(bind: str) -> None:
+    """Raise click.ClickException when somebody listens there already: the journey would be played to them."""
+    host, _, port = bind.rpartition(":")
     try:
-        yield process
-    finally:
-        _stop(process)
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=1):
+            pass
+    except (OSError, ValueError, OverflowError):
+        return
+    raise click.ClickException(
+        f"cannot listen on {bind}: the port is taken; ONEPUSH_BIND=HOST:PORT chooses another"
+    )
+
+
+def gateway_process(bind: str, database: str, environ: Mapping[str, str]) -> AbstractContextManager[Process]:
+    """A gateway, for the time of a ``with`` block."""
+    return child([*ONEPUSH, "serve", "--bind", bind, "--database", database], {**QUIET, **environ})
 
 
 def await_ready(process: Process, url: str, session: requests.Session) -> None:
@@ -53,19 +53,3 @@ def _is_ready(url: str, session: requests.Session) -> bool:
         return session.get(f"{url}/health/ready", timeout=3).ok
     except requests.RequestException:
         return False
-
-
-def _stop(process: Process) -> None:
-    if process.poll() is None:
-        process.terminate()
-    try:
-        process.wait(STOP_PATIENCE)
-    except (subprocess.TimeoutExpired, SystemExit):
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def _end_with_parent() -> None:
-    """Have the kernel stop the gateway when the demo is killed in a way it cannot act on."""
-    libc: Any = ctypes.CDLL(None)
-    libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -101,7 +101,7 @@ def is_unsettled(transaction: Transaction, message: Message, person: Person, reg
     offered = transaction.keys(person.devices)
     return any(
         transaction.row(
-            f"{CARRIED} AND {clause} AND x.state = 0 AND (x.asked = 0 AND x.attempts = 0 OR ? = 1)"
+            f"{CARRIED} AND {clause} AND x.state = 0 AND (x.attempts = 0 OR ? = 1)"
             " AND NOT d.key IN KEYS ? LIMIT 1",
             (message.key, message.app.key, *values, int(message.need_confirm), offered),
         )

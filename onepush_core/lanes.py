@@ -1,0 +1,164 @@
+"""Lanes: the messages of one app, one after the other, in the order of acceptance."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from itertools import islice
+from typing import NamedTuple, Protocol
+
+import gevent
+import structlog
+
+from onepush_core.audiences import Audience
+from onepush_core.clock import Clock
+from onepush_core.errors import OnepushError
+from onepush_core.objects import Message
+from onepush_core.store.audience import Page
+
+log = structlog.get_logger("onepush.dispatcher")
+TOGETHER = 64
+"""Messages that are taken up in one step."""
+REMEMBERED = 4096
+"""Messages that a lane keeps in memory; what is more is read from the store when its turn comes."""
+PATIENCE = 1.0
+FAILURES = 3
+POSTPONED = 5.0
+
+
+class Task(NamedTuple):
+    """A message to be dispatched, from this device key on. ``audience``: where it is known already."""
+
+    message: Message
+    cursor: int = 0
+    audience: Audience | None = None
+
+
+class Taken(NamedTuple):
+    """A page of a message's audience, and the devices of it that are to be offered."""
+
+    page: Page
+    keys: list[int]
+
+
+class Work(Protocol):
+    """What lanes need of the dispatcher."""
+
+    clock: Clock
+    stopping: bool
+
+    def undispatched(self, app: int, after: int, limit: int) -> list[Task]:
+        """Messages of an app whose first round is not done, by key."""
+
+    def take(self, tasks: Sequence[Task]) -> list[Taken | None]:
+        """The next page of each message, up to the first that has more."""
+
+    def offer(self, task: Task, taken: Taken) -> None:
+        """Run the first round of one page."""
+
+    def store_is_well(self) -> bool:
+        """True when the store answers."""
+
+
+class Lane:
+    """The messages of one app, one after the other."""
+
+    def __init__(self, dispatcher: Work, app: int) -> None:
+        self._dispatcher = dispatcher
+        self._app = app
+        self._waiting: deque[Task] = deque()
+        self._lagging = False
+        self._last = 0
+        self._running = False
+        self._failures = 0
+        self._step_began: float | None = None
+
+    @property
+    def busy(self) -> bool:
+        """True while messages of this app wait or are worked on."""
+        return self._running
+
+    def stuck_for(self, now: float) -> float:
+        """Seconds since the step in hand began; 0 when idle."""
+        return now - self._step_began if self._step_began is not None else 0.0
+
+    def put(self, task: Task) -> None:
+        """Queue a message; beyond some thousands only the store remembers them."""
+        if self._lagging or len(self._waiting) >= REMEMBERED:
+            self._lagging = True
+        else:
+            self._waiting.append(task)
+            self._last = task.message.key
+        self._run()
+
+    def reload(self) -> None:
+        """Read the waiting messages from the store."""
+        self._lagging = True
+        self._run()
+
+    def _run(self) -> None:
+        if not self._running:
+            self._running = True
+            gevent.spawn(self._work)
+
+    def _work(self) -> None:
+        try:
+            while not self._dispatcher.stopping and (self._waiting or self._lagging):
+                self._try(self._refill if not self._waiting else self._step)
+        finally:
+            self._running = False
+
+    def _try(self, step: Callable[[], None]) -> None:
+        """A failure of the store costs a pause; nothing is taken off before it is done.
+
+        A message that fails again and again while the store is well must not hold up the others.
+        """
+        self._step_began = self._dispatcher.clock.monotonic()
+        try:
+            step()
+        except Exception as error:
+            expected = isinstance(error, OnepushError)
+            log.error("dispatch_failed", app=self._app, error=type(error).__name__, exc_info=not expected)
+            self._failures += 1
+            if self._failures >= FAILURES and self._waiting and self._dispatcher.store_is_well():
+                self._postpone(self._waiting.popleft())
+            gevent.sleep(PATIENCE)
+        else:
+            self._failures = 0
+        finally:
+            self._step_began = None
+
+    def _postpone(self, task: Task) -> None:
+        """Take a message out of the order, and try it again later."""
+        self._failures = 0
+        gevent.spawn_later(POSTPONED, self._put_back, task._replace(audience=None))
+
+    def _refill(self) -> None:
+        """Read on from the store; what was put while reading comes after what was read."""
+        self._lagging = False
+        try:
+            tasks = self._dispatcher.undispatched(self._app, self._last, REMEMBERED)
+        except OnepushError:
+            self._lagging = True
+            raise
+        last = tasks[-1].message.key if tasks else 0
+        later = [task for task in self._waiting if task.message.key > last]
+        self._lagging = self._lagging or len(tasks) == REMEMBERED
+        self._waiting = deque(tasks if self._lagging else [*tasks, *later])
+        self._last = self._waiting[-1].message.key if self._waiting else self._last
+
+    def _step(self) -> None:
+        """Do some messages together; one with more than a page ends the step, and is gone on with."""
+        tasks = list(islice(self._waiting, TOGETHER))
+        for task, taken in zip(tasks, self._dispatcher.take(tasks), strict=False):
+            if taken is None:
+                self._postpone(self._waiting.popleft())
+                continue
+            self._dispatcher.offer(task, taken)
+            self._waiting.popleft()
+            if taken.page.last is not None:
+                self._waiting.appendleft(task._replace(cursor=taken.page.last))
+
+    def _put_back(self, task: Task) -> None:
+        self._waiting.append(task)
+        self._run()
