@@ -29,7 +29,7 @@ def log_lines(level):
 
 
 def test_logs_are_json_lines_without_query_strings():
-    """Ours and theirs have event, level, logger and time; query strings and the text of errors are left out."""
+    """Ours and theirs have event, level, logger and time; query strings and texts of errors are not there."""
     ours, theirs, failed = log_lines("info")
     assert (ours["event"], ours["count"], ours["logger"], ours["level"]) == ("took", 2, "ours", "info")
     assert theirs["event"] == "GET /msgpush.ws?… HTTP/1.1"

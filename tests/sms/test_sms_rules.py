@@ -8,7 +8,7 @@ import pytest
 from harness.waiting import eventually
 from onepush_core import InvalidField
 from onepush_sms.people import BARE_MOBILE
-from tests.sms.doubles import MASK, NUMBER
+from tests.sms.doubles import MASK, NUMBER, offer, quiet, rest, settled
 
 
 def test_sms_reaches_person_after_wait(bench):

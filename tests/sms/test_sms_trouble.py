@@ -11,7 +11,7 @@ from onepush_sms.numbers import parse_number
 from onepush_sms.objects import Answer, Verdict
 from onepush_sms.people import Person
 from onepush_sms.rows import Rows, State
-from tests.sms.doubles import MASK, NUMBER
+from tests.sms.doubles import MASK, NUMBER, offer, rest, settled
 
 
 def test_ambiguous_sms_is_not_repeated(bench):

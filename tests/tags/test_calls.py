@@ -157,12 +157,12 @@ def test_tags_are_listed_with_counts(gateway, app):
     app.register("ann", tag=["b", "a"])
     app.register("bob", tag=["b", "c"])
     app.unregister(app.register("cy", tag=["b", "d"]))
-    expected = [("a", 1), ("b", 2), ("c", 1), ("d", 0)]
+    expected = [("a", 1), ("b", 2), ("c", 1)]
     page = read(call(app, "GET", "/tags"))
     assert page == {"tags": [{"tag": tag, "devices": count} for tag, count in expected], "next": None}
     found, cursor = [], {}
     while cursor is not None:
-        page = read(call(app, "GET", "/tags", params={"limit": 3, **cursor}))
+        page = read(call(app, "GET", "/tags", params={"limit": 2, **cursor}))
         found += [(one["tag"], one["devices"]) for one in page["tags"]]
         cursor = {"cursor": page["next"]} if page["next"] else None
     assert found == expected

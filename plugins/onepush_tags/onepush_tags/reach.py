@@ -18,13 +18,22 @@ Found = tuple[int, str, str | None]
 def count_reach(gateway: Gateway, app: App, selector: Selector, platform: str, tenant: str | None) -> Reach:
     """Count the audience page by page. Raises InvalidAudience, UnknownAudienceType, StoreUnavailable."""
     message = Message(
-        NEWEST, "", app, "", accepted_at=0, expires_at=0, platform=platform, selector=selector, tenant=tenant
+        key=NEWEST,
+        id="",
+        app=app,
+        alert="",
+        accepted_at=0,
+        expires_at=0,
+        platform=platform,
+        selector=selector,
+        tenant=tenant,
     )
     audience = Audience(message, gateway.audiences.resolve(app, selector))
     platforms: Counter[str] = Counter()
     transports: Counter[str] = Counter()
     after: int | None = 0
     while after is not None:
+        audience.fetch(after, PAGE)
         found, after = gateway.read(partial(read_devices, audience=audience, after=after))
         online = gateway.presence.online(key for key, _, _ in found)
         platforms.update(device_platform for _, device_platform, _ in found)

@@ -47,25 +47,15 @@ def tag_devices(transaction: Transaction, app: int, tag: str, column: str, names
 
 
 def count_tags(transaction: Transaction, app: int, after: str, limit: int) -> list[tuple[str, int]]:
-    """Tags after this one, ascending, each with the number of registered devices that carry it.
+    """Tags after this one, ascending, each with the number of devices that carry it.
 
-    A tag that only unregistered devices carry counts 0.
+    The core takes the tags from a device that unregisters.
     """
-    found = transaction.rows(
+    rows = transaction.rows(
         "SELECT tag, count(*) FROM device_tag WHERE app = ? AND tag > ? GROUP BY tag ORDER BY tag LIMIT ?",
         (app, after, limit),
     )
-    if not found:
-        return []
-    # Few are not: asking every device whether it is registered would cost ten times as much.
-    unregistered: dict[str, int] = dict(
-        transaction.rows(
-            "SELECT t.tag, count(*) FROM device d JOIN device_tag t ON t.device = d.key"
-            " WHERE d.app = ? AND d.active = 0 AND t.tag > ? AND t.tag <= ? GROUP BY t.tag",
-            (app, after, found[-1][0]),
-        )
-    )
-    return [(tag, count - unregistered.get(tag, 0)) for tag, count in found]
+    return [(tag, count) for tag, count in rows]
 
 
 def _count(transaction: Transaction, statement: str, parameters: Sequence[object]) -> int:
