@@ -386,6 +386,15 @@ class Gateway:
         """Every installed plugin and its state."""
         return self.plugins.states()
 
+    def plugin_details(self) -> dict[str, list[str]]:
+        """What plugins with a method ``details(gateway)`` have to tell an operator, line by line."""
+        told = {
+            name: list(plugin.details(self))
+            for name, plugin in self.plugins.manager.list_name_plugin()
+            if hasattr(plugin, "details")
+        }
+        return {name: lines for name, lines in told.items() if lines}
+
     def probe_commit(self) -> None:
         """Commit something. Raises StoreUnavailable when that takes more than two seconds."""
         now = self.clock.now()

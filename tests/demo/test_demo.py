@@ -16,6 +16,7 @@ from onepush_demo.credentials import key_file
 
 PATIENCE = 30
 STEPS = 9
+README = Path(__file__).parents[2] / "README.md"
 
 
 class Demo:
@@ -42,7 +43,7 @@ class Demo:
 
     def steps(self):
         """What it has printed of its journeys, without the times."""
-        return re.findall(r"^ +\d+  (.*?) +[\d.]+ ms$", self.text(), re.MULTILINE)
+        return steps_in(self.text())
 
     def children(self):
         """Process ids of the gateway's master and worker, and of the OPPO emulator."""
@@ -56,6 +57,11 @@ class Demo:
         self.process.send_signal(number)
         self.process.wait(PATIENCE)
         eventually(lambda: not any(map(is_alive, children)), PATIENCE)
+
+
+def steps_in(text):
+    """The steps of journeys, without the times."""
+    return re.findall(r"^ +\d+  (.*?) +[\d.]+ ms$", text, re.MULTILINE)
 
 
 def _children(pid):
@@ -103,6 +109,7 @@ def test_demo_reaches_sleeping_phone_and_number(start_demo, tmp_path):
     demo = start_demo(plugins="ws,oppo,sms")
     demo.await_serving()
     steps = demo.steps()[STEPS:]
+    assert demo.steps() == steps_in(README.read_text("utf-8"))
     assert "OPPO phone …cdef shows: demo | Good morning from onepush" in steps
     assert "OPPO's receipt came; status: confirmed" in steps
     assert steps[-1] == "SMS to +86 137****1111: a line in var/sms.log"

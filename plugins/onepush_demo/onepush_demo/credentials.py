@@ -32,7 +32,7 @@ def key_file(database: str) -> Path:
 
 
 def find_or_create_app(database: str) -> Credentials | None:
-    """The demo's app; None if it exists and nobody here knows its key. Raises click.ClickException."""
+    """The demo's app; None if it exists and nobody here knows its key. Raises DemoFailed."""
     apps = ask("app", "list", database=database)
     ids = {app["id"] for app in apps if app["enabled"]}
     kept = _read(key_file(database))

@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO
 
-import click
-
 from onepush_demo.children import child
+from onepush_demo.cli import DemoFailed
 from onepush_demo.client import PATIENCE, Client, JourneyFailed
 from onepush_demo.steps import Journey, Step, Stopwatch
 
@@ -35,7 +34,7 @@ class Emulator:
         threading.Thread(target=self._read, args=(output,), daemon=True).start()
         first = self.next_line()
         if not first.startswith(FIRST_LINE):
-            raise click.ClickException("the OPPO emulator does not start")
+            raise DemoFailed("the OPPO emulator does not start")
         self.url = first.removeprefix(FIRST_LINE)
 
     def next_line(self) -> str:

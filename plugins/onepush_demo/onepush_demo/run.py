@@ -7,12 +7,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-import click
 import requests
 from websockets.exceptions import WebSocketException
 
 from onepush_demo import oppo, screen, sms, websocket
-from onepush_demo.cli import idle_plugins
+from onepush_demo.cli import DemoFailed, idle_plugins
 from onepush_demo.client import Client, JourneyFailed
 from onepush_demo.credentials import data_folder, find_or_create_app, key_file
 from onepush_demo.server import await_ready, check_address, gateway_process
@@ -46,7 +45,7 @@ class Channels(NamedTuple):
 
 
 def run_demo(bind: str, database: str, once: bool, environ: Mapping[str, str]) -> None:
-    """Start what is needed, play every journey, serve until the end. Raises click.ClickException."""
+    """Start what is needed, play every journey, serve until the end. Raises DemoFailed."""
     check_address(bind)
     app = find_or_create_app(database)
     screen.show_app(app, key_file(database))
@@ -65,7 +64,7 @@ def run_demo(bind: str, database: str, once: bool, environ: Mapping[str, str]) -
         if channels.phones:
             channels.phones.forward(screen.show_phone)
         if not once and process.wait():
-            raise click.ClickException("the gateway has ended")
+            raise DemoFailed("the gateway has ended")
 
 
 def _open_channels(stack: ExitStack, database: str, environ: Mapping[str, str]) -> Channels:
@@ -78,4 +77,4 @@ def _play(journeys: Iterable[Journey]) -> None:
     try:
         screen.show_journeys(journeys)
     except FAILURES as error:
-        raise click.ClickException(f"the journey failed: {type(error).__name__}: {error}") from error
+        raise DemoFailed(f"the journey failed: {type(error).__name__}: {error}") from error

@@ -7,27 +7,24 @@ import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 
-import click
 import requests
 
 from onepush_demo.children import Process, child
-from onepush_demo.cli import ONEPUSH
+from onepush_demo.cli import ONEPUSH, DemoFailed
 
 READY_PATIENCE = 20.0  # seconds
 QUIET = {"ONEPUSH_LOG_FORMAT": "console", "ONEPUSH_LOG_LEVEL": "warning"}
 
 
 def check_address(bind: str) -> None:
-    """Raise click.ClickException when somebody listens there already: the journey would be played to them."""
+    """Raise DemoFailed when somebody listens there already: the journey would be played to them."""
     host, _, port = bind.rpartition(":")
     try:
         with socket.create_connection((host.strip("[]"), int(port)), timeout=1):
             pass
     except (OSError, ValueError, OverflowError):
         return
-    raise click.ClickException(
-        f"cannot listen on {bind}: the port is taken; ONEPUSH_BIND=HOST:PORT chooses another"
-    )
+    raise DemoFailed(f"cannot listen on {bind}: the port is taken; ONEPUSH_BIND=HOST:PORT chooses another")
 
 
 def gateway_process(bind: str, database: str, environ: Mapping[str, str]) -> AbstractContextManager[Process]:
@@ -36,7 +33,7 @@ def gateway_process(bind: str, database: str, environ: Mapping[str, str]) -> Abs
 
 
 def await_ready(process: Process, url: str, session: requests.Session) -> None:
-    """Wait until the gateway is ready. Raises click.ClickException if it ends or takes too long."""
+    """Wait until the gateway is ready. Raises DemoFailed if it ends or takes too long."""
     deadline = time.monotonic() + READY_PATIENCE
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -45,7 +42,7 @@ def await_ready(process: Process, url: str, session: requests.Session) -> None:
         if _is_ready(url, session):
             return
         time.sleep(0.05)
-    raise click.ClickException("the gateway did not become ready")
+    raise DemoFailed("the gateway did not become ready")
 
 
 def _is_ready(url: str, session: requests.Session) -> bool:

@@ -66,14 +66,14 @@ def assemble(gateway: Gateway, settings: Settings, directory: Directory) -> Part
         clock=gateway.clock,
         is_over=gateway.is_cancelled,
         note=lambda message, devices, reason: gateway.note(NAME, message, devices, "note", reason),
-        receipt_address=lambda app_id: _receipt_address(settings, app_id),
+        receipt_address=lambda app_id: receipt_address(settings, app_id),
         seconds=gateway.settings.delivery.deadline * SHARE,
     )
     feedback = Feedback(gateway, directory, endpoints.find, hosts(settings)[2])
     return Parts(client, metrics, tools, feedback)
 
 
-def _receipt_address(settings: Settings, app_id: str) -> str | None:
+def receipt_address(settings: Settings, app_id: str) -> str | None:
     """Where OPPO is to send receipts; None without a secret or an address it could reach."""
     if settings.public_url is None or settings.receipt_secret is None:
         return None

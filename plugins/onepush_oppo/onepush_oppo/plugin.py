@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import gevent
@@ -11,7 +11,7 @@ from onepush_core import App, Device, Devices, Draft, Gateway, InvalidField, Mes
 from onepush_oppo.callback import ReceiptResource
 from onepush_oppo.inbox import NAME, VENDOR, Inbox
 from onepush_oppo.options import UnfitOption, check_together, merge, read_options
-from onepush_oppo.parts import Parts, assemble
+from onepush_oppo.parts import Parts, assemble, receipt_address
 from onepush_oppo.receipts import ROUTE
 from onepush_oppo.seen import forget_older
 from onepush_oppo.sending import Delivery
@@ -41,6 +41,13 @@ class OppoPlugin:
         if self._parts is None:
             self._parts = assemble(gateway, self._settings, self._directory)
         return self._parts
+
+    def details(self, gateway: Gateway) -> Iterator[str]:
+        """What ``onepush plugins --verbose`` shows: where OPPO is to send receipts."""
+        for app in gateway.apps():
+            if self._directory.find(app["id"]) is not None:
+                address = receipt_address(self._settings, app["id"])
+                yield f"app {app['id']}: receipts to {address or 'nowhere'}"
 
     @hookimpl
     def startup(self, gateway: Gateway) -> None:
