@@ -14,7 +14,7 @@ run: $(VENV)/.ready ## start the gateway on http://127.0.0.1:8080 with every plu
 	@$(VENV)/bin/onepush demo
 
 test: $(VENV)/.ready-for-tests ## run every test (ARGS="-k name" runs some)
-	$(VENV)/bin/python -m pytest $(ARGS)
+	$(VENV)/bin/python tests/run.py $(ARGS)
 
 check: $(VENV)/.ready-for-tests ## ruff, mypy --strict, import contracts
 	$(VENV)/bin/ruff check .

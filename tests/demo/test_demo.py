@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,15 @@ class Demo:
         self.process.wait(PATIENCE)
         eventually(lambda: not any(map(is_alive, children)), PATIENCE)
 
+    def kill(self):
+        """End it and its children at once, if it still runs."""
+        if self.process.poll() is not None:
+            return
+        for pid in [self.process.pid, *self.children()]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait(PATIENCE)
+
 
 def steps_in(text):
     """The steps of journeys, without the times."""
@@ -79,8 +89,7 @@ def start_demo(tmp_path):
 
     yield start
     for demo in started:
-        if demo.process.poll() is None:
-            demo.end(signal.SIGTERM)
+        demo.kill()
 
 
 def test_demo_plays_journey_on_every_start(start_demo, tmp_path):
