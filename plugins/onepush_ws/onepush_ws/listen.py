@@ -13,8 +13,9 @@ import click
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.sync.client import ClientConnection, connect
 
-CONNECTION_FAILED = 1
-TIMED_OUT = 3
+CLOSED = 1
+UNREACHABLE = 3
+TIMED_OUT = 4
 
 
 @click.command()
@@ -29,8 +30,8 @@ def listen(
 ) -> None:
     """Connect as a device and print what arrives.
 
-    Ends with 0 when --count frames came, 1 when the connection failed or was closed, 2 for wrong
-    usage, 3 when --timeout passed first.
+    Ends with 0 when --count frames came, 1 when the gateway closed the connection, 2 for wrong usage,
+    3 when it cannot be reached, 4 when --timeout passed first.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
     try:
@@ -43,11 +44,11 @@ def listen(
                 if number == count:
                     return
     except ConnectionClosed as closed:
-        fail(describe_close(closed), CONNECTION_FAILED)
+        fail(describe_close(closed), CLOSED)
     except TimeoutError:
         fail("timed out", TIMED_OUT)
     except (OSError, InvalidHandshake) as error:
-        fail(f"cannot connect: {error}", CONNECTION_FAILED)
+        fail(f"cannot connect: {error}", UNREACHABLE)
 
 
 def socket_address(url: str, device: str) -> str:
