@@ -83,7 +83,7 @@ def test_budget_is_exact_under_concurrency(make_bench, budget, people):
     eventually(lambda: all(bench.trail(message) for message in messages), 30)
     assert len(bench.provider.sent) == 50
     reasons = [bench.trail(message)[0][1] for message in messages]
-    assert sum(reason.startswith("over ") for reason in reasons) == 150
+    assert sum(reason.startswith("dropped: over ") for reason in reasons) == 150
 
 
 def test_budget_counts_segments(make_bench):
@@ -94,7 +94,7 @@ def test_budget_counts_segments(make_bench):
     bench.pass_time()
     eventually(lambda: bench.trail(first) and bench.trail(second))
     assert len(bench.provider.sent) == 1
-    assert [bench.trail(one)[0][1] for one in (first, second)].count("over daily budget") == 1
+    assert [bench.trail(one)[0][1] for one in (first, second)].count("dropped: over daily budget") == 1
 
 
 @pytest.mark.parametrize(
@@ -116,6 +116,29 @@ def test_refused_sms_is_given_back(bench, verdict, used, state):
     eventually(lambda: bench.trail(message))
     assert set(bench.used().values()) == {used}
     assert bench.rows() == [(state,)]
+
+
+def test_dropped_sms_leaves_delivery_pending(make_bench):
+    """Over a budget only the SMS is dropped, in trail and metrics; who connects later gets the message."""
+    bench = make_bench({"delay": 0, "daily_budget": 0})
+    device = bench.register("ann", NUMBER)
+    message = bench.send()
+    eventually(lambda: bench.trail(message) == [("failed", "dropped: over daily budget")])
+    labels = {"provider": "fake", "result": "dropped", "reason": "dropped: over daily budget"}
+    assert bench.gateway.metrics.registry.get_sample_value("onepush_sms_total", labels) == 1
+    assert bench.counts(message) == {"pending": 1}
+    assert bench.gateway.status(bench.app, message)["transports"]["sms"]["failed"] == 1
+    bench.sockets.online.add(device)
+    bench.gateway.offering.offer(*CONNECT) if False else None
+
+
+def test_dropped_sms_tells_limit_of_provider(bench):
+    """A provider that had enough of a number drops the SMS, by its own code."""
+    bench.provider.answers = [Answer(Verdict.NUMBER_LIMIT, "aliyun isv.BUSINESS_LIMIT_CONTROL")]
+    bench.register("ann", NUMBER)
+    message = bench.send()
+    bench.pass_time()
+    eventually(lambda: bench.trail(message) == [("failed", "dropped: aliyun isv.BUSINESS_LIMIT_CONTROL")])
 
 
 def test_budgets_of_apps_are_apart(make_bench):

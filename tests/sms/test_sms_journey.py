@@ -102,7 +102,7 @@ def test_journey_keeps_budget_exactly(sms_app, place):
     eventually(lambda: all(sms_app.deliveries(one)[0]["trail"] for one in requests_), 40, pause=0.5)
     assert len(lines(place, sms_app)) == 50
     told = [sms_app.deliveries(one)[0]["trail"][-1]["reason"] for one in requests_]
-    assert told.count("over daily budget") == 150
+    assert told.count("dropped: over daily budget") == 150
 
 
 def test_journey_refuses_sms_that_cannot_go(sms_app):

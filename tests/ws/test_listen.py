@@ -47,9 +47,9 @@ def test_listen_prints_json(server, device):
 
 
 def test_listen_ends_at_timeout(server, device):
-    """Nothing came in time: 3."""
+    """Nothing came in time: 4."""
     code, lines, errors = Listener(server, device, "--timeout", "0.5", "--count", "1").finish()
-    assert (code, lines) == (3, [])
+    assert (code, lines) == (4, [])
     assert "timed out" in errors
 
 
@@ -65,7 +65,7 @@ def test_listen_shows_close_code(server, device):
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9", "ftp://127.0.0.1", "127.0.0.1:80"])
 def test_listen_refuses_bad_address(server, url):
-    """No gateway there: 1; no such address: 2."""
+    """No gateway there: 3; no such address: 2."""
     code, _, errors = Listener(server, "x", "--url", url).finish()
-    assert code == (1 if url.startswith("http") else 2)
+    assert code == (3 if url.startswith("http") else 2)
     assert errors

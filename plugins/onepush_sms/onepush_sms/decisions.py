@@ -20,6 +20,9 @@ FIRST_GAP, LONGEST_GAP = 5_000, 600_000
 MOST_REPEATS = 3
 """How often an ambiguous SMS is sent again for an app that chose "at least once"."""
 NOT_GIVEN_BACK = (Verdict.ACCEPTED, Verdict.AMBIGUOUS)
+DROPPED = "dropped: "
+BEGINNINGS = {Verdict.AMBIGUOUS: "ambiguous: ", Verdict.NUMBER_LIMIT: DROPPED}
+"""How the reason of such an answer begins in trail and metrics."""
 
 
 class Decision(NamedTuple):
@@ -55,7 +58,7 @@ def decide(rows: Rows, person: Person, policy: Policy, patient: bool) -> Decisio
         return Decision(person, State.RETRY, row.key, row.reason or "", row.due or 0)
     refusal = _refusal(policy, person.number.e164)
     if refusal is not None:
-        return _end(rows, row, person, State.DROPPED, refusal)
+        return _end(rows, row, person, State.DROPPED, DROPPED + refusal)
     return _take(rows, row, person, policy)
 
 
@@ -94,7 +97,7 @@ def _take(rows: Rows, row: Row | None, person: Person, policy: Policy) -> Decisi
     counted = counters(policy.settings, policy.zone, rows.digest_of(person), rows.now)
     spent = charge(transaction, app, counted, segments, rows.now)
     if spent is not None:
-        return _end(rows, row, person, State.DROPPED, f"over {spent}")
+        return _end(rows, row, person, State.DROPPED, f"{DROPPED}over {spent}")
     key = rows.claim(row, person, segments) if row else rows.add(person, State.CALLING, segments)
     if key is None:
         give_back(transaction, app, counted, segments)
@@ -113,7 +116,7 @@ def settle(rows: Rows, decision: Decision, policy: Policy, answer: Answer) -> De
         give_back(rows.transaction, rows.message.app.key, charged, row.segments)
     state = _state_after(answer.verdict, policy, row.attempts)
     due = rows.now + _gap(row.attempts, answer.retry_after) if state is State.RETRY else None
-    reason = f"ambiguous: {answer.reason}" if answer.verdict is Verdict.AMBIGUOUS else answer.reason
+    reason = BEGINNINGS.get(answer.verdict, "") + answer.reason
     rows.settle(row, state, reason, answer.reference, due)
     return Decision(decision.person, state, row.key, reason, due or 0, news=True)
 

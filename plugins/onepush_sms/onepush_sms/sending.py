@@ -185,15 +185,15 @@ class Sender:
         return self._gates[app]
 
 
-DROPPED: Status = getattr(Status, "DROPPED", Status.FAILED)
 # A person who is not in here is not mentioned: not decided on yet, or reached on another device.
+# DROPPED ends the SMS only: the frame still waits for a device that connects later.
 OUTCOMES: dict[State | None, Status] = {
     State.CALLING: Status.HELD,
     State.ACCEPTED: Status.SENT,
     State.RETRY: Status.FAILED,
     State.AMBIGUOUS: Status.FAILED,
     State.REFUSED: Status.FAILED,
-    State.DROPPED: DROPPED,
+    State.DROPPED: Status.FAILED,
 }
 
 
