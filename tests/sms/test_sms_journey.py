@@ -91,6 +91,17 @@ def test_journey_delivers_frame_after_sms(sms_app, place):
     assert len(lines(place, sms_app)) == 1
 
 
+def test_journey_delivers_frame_after_dropped_sms(sms_app, place):
+    """A dropped SMS takes nothing from the device: who connects later gets the message."""
+    device = sms_app.register("ann", mobile="+14155552671")
+    request = sms_app.send("ann", smsMessage="hello", smsDelay=0)
+    assert sms_app.await_trail(request, device, "sms")["reason"] == "dropped: country not allowed"
+    assert sms_app.counts(request) == {"pending": 1}
+    assert sms_app.connect(device).frame()["id"] == request
+    sms_app.await_counts(request, handedOff=1)
+    assert lines(place, sms_app) == []
+
+
 def test_journey_keeps_budget_exactly(sms_app, place):
     """200 concurrent sends against a budget of 50 give exactly 50 SMS; the others say why not."""
     for index in range(200):
