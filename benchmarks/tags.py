@@ -72,7 +72,7 @@ def measure_resolving(one: Gateway, rounds: int) -> None:
     database.execute("PRAGMA cache_size = -64000")
     transaction = Transaction(database)
     (app,) = database.execute("SELECT key FROM app WHERE id = ?", (one.app_id,)).fetchone()
-    message = Message(1 << 62, "", App(app, "", ""), "", accepted_at=0, expires_at=0)
+    message = Message(key=1 << 62, id="", app=App(app, "", ""), alert="", accepted_at=0, expires_at=0)
     for expression in EXPRESSIONS:
         firsts, rates = [], []
         for _ in range(rounds):
@@ -172,7 +172,7 @@ def main() -> None:
         print("  a send")
         measure_start(one, options.rounds)
         print("  registering")
-        measure_registering(one, options.registrations, options.rounds // 2)
+        measure_registering(one, options.registrations, max(1, options.rounds // 2))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from onepush_core.api.authentication import AppGate
     from onepush_core.api.body import BodyReader
+    from onepush_core.api.parameters import optional_parameter, page_of
     from onepush_core.api.translation import to_selector
     from onepush_core.audiences import Audience
     from onepush_core.breaker import Breaker
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
         InvalidAudience,
         InvalidField,
         OnepushError,
+        Overloaded,
         UnknownDevice,
     )
     from onepush_core.gateway import Gateway
@@ -59,18 +61,22 @@ __all__ = [
     "OnepushError",
     "Outcome",
     "Outcomes",
+    "Overloaded",
     "Receipt",
     "Selector",
     "Status",
     "Transaction",
     "UnknownDevice",
     "hookimpl",
+    "optional_parameter",
+    "page_of",
     "to_selector",
 ]
 
 _HOMES = {
     "api.authentication": ("AppGate",),
     "api.body": ("BodyReader",),
+    "api.parameters": ("optional_parameter", "page_of"),
     "api.translation": ("to_selector",),
     "audiences": ("Audience",),
     "errors": (
@@ -79,6 +85,7 @@ _HOMES = {
         "InvalidAudience",
         "InvalidField",
         "OnepushError",
+        "Overloaded",
         "UnknownDevice",
     ),
     "gateway": ("Gateway",),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
+import gevent
 import peewee
 import structlog
 
@@ -16,6 +17,10 @@ from onepush_core.store.transaction import Transaction
 
 log = structlog.get_logger("onepush.audiences")
 Source = Iterable[str] | KeyQuery | peewee.Select
+RESOLVERS = {"TAG": "onepush-tags", "TAG_EXPR": "onepush-tags"}
+"""The contract's audience types that need a plugin: for those who forgot to install or load it."""
+FETCH_DEADLINE = 5.0
+"""Seconds that a plugin may take to name the devices of one page; the lane waits for it."""
 
 
 class Audience:
@@ -45,7 +50,8 @@ class Audience:
         if self._broken:
             raise PluginUnavailable()
         self._broken = True  # an iterable that raised has nothing more, which is not its end
-        self._batch = list(islice(self._ids, limit))
+        with gevent.Timeout(FETCH_DEADLINE, PluginUnavailable()):
+            self._batch = list(islice(self._ids, limit))
         self._broken = False
         self._fetched = after
 
@@ -54,7 +60,8 @@ class Audience:
         if self._query is not None:
             return read_page(transaction, self._message, self._query, after, limit)
         keys = read_named(transaction, self._message, self._batch)
-        return Page(keys, after + 1 if len(self._batch) == limit else None)
+        # Ids come in any order, so the devices of two pages may lie between each other.
+        return Page(keys, after + 1 if len(self._batch) == limit else None, apart=False)
 
 
 class Audiences:
@@ -69,7 +76,7 @@ class Audiences:
             "resolve_audience", pass_over=True, app=app, selector=selector
         )
         if source is None:
-            raise UnknownAudienceType(f"audienceType: no plugin resolves {selector.kind!r}")
+            raise UnknownAudienceType(_without_resolver(selector.kind))
         if isinstance(source, str) or not isinstance(source, KeyQuery | peewee.Select | Iterable):
             log.error("audience_without_devices", kind=selector.kind, answer=type(source).__name__)
             raise PluginUnavailable()
@@ -82,3 +89,9 @@ class Audiences:
         except Exception as error:
             log.error("resolve_audience_failed", message=message.id, error=type(error).__name__)
             return None
+
+
+def _without_resolver(kind: str) -> str:
+    missing = RESOLVERS.get(kind)
+    hint = f" ({missing} is not loaded)" if missing else ""
+    return f"audienceType: no plugin resolves {kind!r}{hint}"

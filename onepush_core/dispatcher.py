@@ -151,7 +151,7 @@ class Dispatcher:
 
     def offer(self, task: Task, taken: Taken) -> None:
         """Run the first round of one page, or of what is left of it."""
-        fresh = len(taken.keys) == len(taken.page.keys)
+        fresh = taken.page.apart and len(taken.keys) == len(taken.page.keys)
         self.offering.first_round(task.message, taken.keys, taken.page.last, fresh)
 
     def _lane(self, app: int) -> Lane:

@@ -60,6 +60,7 @@ log = structlog.get_logger("onepush.gateway")
 T = TypeVar("T")
 Mount = Callable[[Iterable[tuple[str, object]], str], None]
 FIRST_DEADLINE = 5.0
+SHUTDOWN_DEADLINE = 3.5
 LOCK_PATIENCE = 3.0
 PROBE_PATIENCE = 2.0
 WATCH = 2.0
@@ -207,7 +208,7 @@ class Gateway:
         """Dispatch no more and let the plugins say goodbye. Requests are still answered until ``close``."""
         for part in (self.dispatcher, self.followup, self.housekeeping):
             part.stop()
-        for _ in self.plugins.each("shutdown"):
+        for _ in self.plugins.each("shutdown", SHUTDOWN_DEADLINE):
             pass
         gevent.killall(self._greenlets, timeout=1.0)
 

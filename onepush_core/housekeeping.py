@@ -18,6 +18,8 @@ from onepush_core.store.transaction import Transaction
 log = structlog.get_logger("onepush.housekeeping")
 LOOK = 0.5
 PAGE = 2000
+BREATH = 0.01
+"""Seconds between two batches of a pruning, which are for the others."""
 
 
 class Housekeeping:
@@ -68,13 +70,21 @@ class Housekeeping:
         now = self._clock.now()
         limit = self._settings.batch
         before = now - round(self._settings.finished_after * 1000)
-        for message in self._engine.read(
-            lambda transaction: retention.oldest_finished(transaction, before, limit)
-        ):
-            while not self._engine.write(_pruning(message, limit)) and not self._stopping.is_set():
-                self._stopping.wait(0.01)
+        while self._prune_messages(before, limit) == limit and not self._stopping.is_set():
+            pass
         old = now - idempotency.LIFE
-        self._engine.write(lambda transaction: retention.prune_idempotency(transaction, old, limit))
+        while self._prune_idempotency(old, limit) == limit and not self._stopping.is_set():
+            self._stopping.wait(BREATH)
+
+    def _prune_messages(self, before: int, limit: int) -> int:
+        found = self._engine.read(lambda transaction: retention.oldest_finished(transaction, before, limit))
+        for message in found:
+            while not self._stopping.is_set() and not self._engine.write(_pruning(message, limit)):
+                self._stopping.wait(BREATH)
+        return len(found)
+
+    def _prune_idempotency(self, before: int, limit: int) -> int:
+        return self._engine.write(lambda transaction: retention.prune_idempotency(transaction, before, limit))
 
 
 def _ending(message: int, state: DeliveryState, after: int, now: int) -> Callable[[Transaction], int | None]:

@@ -136,16 +136,19 @@ class Lane:
     def _refill(self) -> None:
         """Read on from the store; what was put while reading comes after what was read."""
         self._lagging = False
+        after = self._last
         try:
-            tasks = self._dispatcher.undispatched(self._app, self._last, REMEMBERED)
-        except OnepushError:
+            tasks = self._dispatcher.undispatched(self._app, after, REMEMBERED)
+        except Exception:
             self._lagging = True
             raise
-        last = tasks[-1].message.key if tasks else 0
+        last = tasks[-1].message.key if tasks else after
+        postponed = [task for task in self._waiting if task.message.key <= after]
         later = [task for task in self._waiting if task.message.key > last]
         self._lagging = self._lagging or len(tasks) == REMEMBERED
-        self._waiting = deque(tasks if self._lagging else [*tasks, *later])
-        self._last = self._waiting[-1].message.key if self._waiting else self._last
+        read = tasks if self._lagging else [*tasks, *later]
+        self._last = read[-1].message.key if read else after
+        self._waiting = deque([*read, *postponed])
 
     def _step(self) -> None:
         """Do some messages together; one with more than a page ends the step, and is gone on with."""

@@ -197,7 +197,8 @@ def load_plugins(
     wanted = list(points) if load is None else list(load)
     for name in sorted({*wanted, *required}):
         if name not in points:
-            raise ConfigurationError(f"plugins.load: no plugin named {name!r} is installed")
+            key = "load" if name in wanted else "required"
+            raise ConfigurationError(f"plugins.{key}: no plugin named {name!r} is installed")
         _load_one(plugins, points[name], tables.get(name, {}), name in required)
     return plugins
 

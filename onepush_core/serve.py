@@ -197,6 +197,7 @@ class GunicornLogger(Logger):
 
     BOOT_LINES = ("Shutting down: %s", "Reason: %s")
     EXIT_LINE = "Worker (pid:%s) exited with code %s."
+    REQUEST_LINE = "%s %s"
 
     def setup(self, cfg: Any) -> None:
         """Leave the handlers to the root logger, and gunicorn's chatter out."""
@@ -211,6 +212,11 @@ class GunicornLogger(Logger):
         if msg in self.BOOT_LINES or (msg == self.EXIT_LINE and args[-1] in BOOT_FAILURES):
             return self.debug(msg, *args, **kwargs)
         super().error(msg, *args, **kwargs)
+
+    def debug(self, msg: object, *args: object, **kwargs: Any) -> None:
+        """Log chatter; but no request, whose path may hold a device id or the secret of a report address."""
+        if msg != self.REQUEST_LINE:
+            super().debug(msg, *args, **kwargs)
 
 
 def _reason(error: Exception) -> str:

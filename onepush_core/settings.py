@@ -66,7 +66,7 @@ class RetentionSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
     finished_after: Annotated[Seconds, Meta(description="seconds a finished message is kept")] = 604_800.0
     interval: Annotated[Seconds, Meta(description="seconds between two prunings")] = 30.0
-    batch: Annotated[Count, Meta(description="messages pruned in one transaction")] = 1000
+    batch: Annotated[Count, Meta(description="rows pruned in one transaction")] = 1000
 
 
 class LogSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

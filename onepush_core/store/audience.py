@@ -51,10 +51,14 @@ def _marks(values: Sequence[str]) -> str:
 
 
 class Page(NamedTuple):
-    """Keys of some devices of an audience, ascending; ``last``: the key to go on from, None at the end."""
+    """Keys of some devices of an audience, ascending; ``last``: the key to go on from, None at the end.
+
+    ``apart``: no other page has keys between the first and the last of these.
+    """
 
     keys: list[int]
     last: int | None
+    apart: bool = True
 
 
 def read_page(

@@ -12,6 +12,8 @@ from typing import NamedTuple
 from onepush_core.store.transaction import Transaction
 
 OURSELVES = "onepush"
+MAX_REASON = 500
+"""Characters of a reason that are kept."""
 
 
 class Entry(NamedTuple):
@@ -37,7 +39,7 @@ def add_entry(transaction: Transaction, message: int, entry: Entry) -> None:
             entry.at,
             entry.transport,
             entry.outcome,
-            entry.reason,
+            _storable(entry.reason),
             packed.tobytes() if len(packed) > 1 else None,
         ),
     )
@@ -56,6 +58,13 @@ def entries_of(transaction: Transaction, message: int, devices: Sequence[int]) -
         for key in found.keys() & set(keys):
             found[key].append(Entry((key,), at, transport, outcome, reason))
     return found
+
+
+def _storable(reason: str | None) -> str | None:
+    """What a plugin said, without what no database takes: it may quote anybody."""
+    if reason is None:
+        return None
+    return reason[:MAX_REASON].replace("\0", "?").encode(errors="replace").decode()
 
 
 def _unpack(packed: bytes) -> array[int]:

@@ -165,13 +165,29 @@ def test_promise_07_sockets_race(gateway, app):
     sockets[-1].no_frame(0.1)
 
 
+def send_large(app, number):
+    """Send a frame of 24 KB; its text and requestId."""
+    text = f"{number}:{'x' * 4000}"
+    return text, app.send("ada", alert=text, extra="y" * 20_000)
+
+
+def send_until_stalled(app, most):
+    """Send until the kernel takes no more for the only device; the texts sent."""
+    texts = []
+    for number in range(most):
+        text, request_id = send_large(app, number)
+        texts.append(text)
+        eventually(lambda request_id=request_id: app.status(request_id)["state"] != "dispatching")
+        if app.status(request_id)["state"] == "active":
+            return texts
+    raise AssertionError("the kernel takes everything")
+
+
 def test_promise_07_replaced_socket_leaves_nothing_behind(app):
     """What the old socket did not take goes to the new one, in order; a frame cut in two may come twice."""
     device = app.register("ada")
-    texts = [f"{number}:{'x' * 4000}" for number in range(60)]
     stalled = app.connect(device, receive_buffer=4096)
-    for text in texts:
-        app.send("ada", alert=text, extra="y" * 20_000)
+    texts = send_until_stalled(app, 400) + [send_large(app, number)[0] for number in range(400, 405)]
     fresh = app.connect(device)
     assert stalled.close_code() == 4408
     early = [frame["alert"] for frame in stalled.kept()]

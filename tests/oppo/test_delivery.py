@@ -134,6 +134,24 @@ def test_options_reach_notification(oppo_app, emulator):
     assert notifications(emulator, request)[token].items() >= chosen.items()
 
 
+def test_message_goes_before_defaults(start_oppo_gateway, emulator):
+    """Defaults of the settings fill what neither the send's options nor the message say."""
+    gateway = start_oppo_gateway(
+        **{"notification.title": "D", "notification.channel_id": "all", "notification.notify_id": 1}
+    )
+    app = gateway.create_app()
+    _, token = register_phone(app, "ann")
+    told = app.send("ann", title="T", options={"oppo": {"notify_id": 2}})
+    untold = app.send("ann")
+    for request, expected in [
+        (told, {"title": "T", "channel_id": "all", "notify_id": 2}),
+        (untold, {"title": "D", "channel_id": "all", "notify_id": 1}),
+    ]:
+        app.await_counts(request, handedOff=1)
+        assert notifications(emulator, request)[token].items() >= expected.items()
+    gateway.stop()
+
+
 def test_unfit_option_is_refused_at_send(oppo_app, emulator):
     """What OPPO cannot express is a 400 with the field's name, and nothing is stored."""
     for chosen, field in [({"style": 3}, "style"), ({"click_action_type": 1}, "click_action_activity")]:

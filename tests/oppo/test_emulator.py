@@ -162,6 +162,7 @@ def test_missing_field_of_message_is_refused(caller, field):
         ({"fix_speed": True}, 41),
         ({"call_back_url": "x" * 201}, 41),
         ({"call_back_url": "ftp://x"}, 41),
+        ({"call_back_url": "http://[x"}, 41),
         ({"call_back_parameter": "x" * 101}, 41),
         ({"notify_level": 2}, 67),
         ({"notify_level": 16, "category": "IM"}, 67),
@@ -257,3 +258,18 @@ def test_dead_ids_are_listed(caller, emulator):
         timeout=PATIENCE,
     ).json()
     assert answer["data"] == {"registration_ids": ["a", "b"], "totalCount": 2}
+
+
+def test_misspelt_trouble_is_refused(emulator):
+    """A test that orders a trouble nobody knows is told so, instead of passing without it."""
+    with pytest.raises(AssertionError, match="no such kind of trouble: hangs"):
+        emulator.trouble("hangs")
+
+
+def test_redirected_receipts_go_nowhere(caller, emulator):
+    """A sender that answers receipts with a redirect gets them at no other address."""
+    message = make_message(call_back_url=f"{emulator.url}/receipts")
+    assert caller.push(message)["code"] == 0
+    emulator.tell("troubles", [{"kind": "redirect", "path": "receipts"}])
+    assert emulator.tell("receipts", {"event": "push_arrive", "targets": [message["target_value"]]}) == [302]
+    assert "/elsewhere" not in [call["path"] for call in emulator.ask("calls")]

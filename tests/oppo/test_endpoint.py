@@ -11,11 +11,12 @@ from gevent.event import Event
 
 from onepush_oppo.account import Account, until_midnight
 from onepush_oppo.attempts import LIMIT, Attempts, gap_after
-from onepush_oppo.client import CallFailed
+from onepush_oppo.client import CallFailed, NoTimeLeft
 from onepush_oppo.endpoint import TOKEN_SECONDS, Endpoint, Refused
 from onepush_oppo.protocol import AUTH, UNICAST, Answer
 from onepush_oppo.settings import Credentials
-from tests.oppo.builders import FakeClock
+from onepush_oppo.verdicts import Verdicts
+from tests.oppo.builders import FakeClock, make_message
 
 MIDNIGHT = 1_800_028_800_000
 """Midnight in UTC+8, that is 16:00 UTC."""
@@ -140,6 +141,15 @@ def test_breaker_pauses_longer_each_time():
     bench.endpoint.breaker.succeeded()
     bench.clock.move(300)
     assert bench.endpoint.pause_left()[0] == 0
+
+
+@pytest.mark.parametrize(("error", "paused"), [(CallFailed("timeout"), True), (NoTimeLeft(), False)])
+def test_call_never_made_leaves_breaker_alone(error, paused):
+    """A host that was not asked, as another took all the time, is not paused for that."""
+    endpoint = Bench().endpoint
+    for _ in range(5):
+        Verdicts(Attempts(5.0), None).of_failure(endpoint, make_message(), {"target": [1]}, error)
+    assert (endpoint.pause_left()[0] > 0) is paused
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,18 @@ from harness.waiting import eventually
 from tests.oppo.driver import register_phone
 
 SENDS = 150
-SPREAD = 0.05
-"""Seconds by which two runs on a busy machine differ anyway."""
+ROUNDS = 3
+SPREAD = 0.01
+"""Seconds by which the best of a few rounds differs anyway on a busy machine."""
 
 
 def slowest(app, alias, socket):
-    """The 99th percentile of the seconds from a send to its frame."""
+    """The 99th percentile of the seconds from a send to its frame, in the best of a few rounds."""
+    return min(percentile(app, alias, socket) for _ in range(ROUNDS))
+
+
+def percentile(app, alias, socket):
+    """The 99th percentile of one round."""
     times = []
     for _ in range(SENDS):
         began = time.perf_counter()

@@ -7,7 +7,7 @@ import json
 import msgspec
 import pytest
 
-from onepush_oppo.notification import NO_ROOM, make_notification
+from onepush_oppo.notification import NO_ROOM, make_notification, yielding
 from onepush_oppo.options import NO_OPTIONS, read_options
 from tests.oppo.builders import NOW, make_message
 
@@ -107,6 +107,14 @@ def test_options_override_message():
     )
     assert (body["title"], body["content"], body["notify_id"]) == ("T", "C", 4)
     assert body["action_parameters"] == '{"c":2}'
+
+
+def test_default_yields_to_message():
+    """A default title or action_parameters is for messages that bring none; other defaults stay."""
+    defaults = read_options({"title": "D", "action_parameters": {"d": 1}, "notify_id": 4})
+    assert yielding(defaults, make_message(title=" ")) == defaults
+    left = yielding(defaults, make_message(title="T", extra=0))
+    assert left == read_options({"notify_id": 4})
 
 
 def test_unused_click_target_stays_home():

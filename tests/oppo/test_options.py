@@ -108,6 +108,12 @@ def test_option_that_wants_another_is_refused(given, missing):
     assert refusal_of(given) == missing
 
 
+@pytest.mark.parametrize("field", ["title", "content"])
+def test_blank_text_is_refused(field):
+    """OPPO requires a title and a content, so blanks do not stand in for the message's own."""
+    assert refusal_of({field: " \t"}) == field
+
+
 def test_refusal_does_not_repeat_value():
     """What a sender wrote does not come back in the error."""
     with pytest.raises(UnfitOption) as caught:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from types import SimpleNamespace
 
+import gevent
+import pytest
+from gevent.event import Event
+
+from onepush_core import OnepushError
 from onepush_oppo.parts import Endpoints
+from onepush_oppo.plugin import repeat
 from onepush_oppo.settings import Credentials, Directory, read_settings
 from tests.oppo.builders import FakeClock
 from tests.oppo.driver import EmulatorProcess, new_registration_id
@@ -29,6 +36,21 @@ def test_apps_with_same_credentials_share_token_and_breaker():
     assert endpoints.find(second).pause_left()[0] == 0
 
 
+def test_failure_of_background_work_costs_one_turn():
+    """Work that fails once, as when the store is away, is done again the next time."""
+    turns, again = [], Event()
+
+    def work():
+        turns.append(None)
+        if len(turns) == 1:
+            raise OnepushError("the store is away")
+        again.set()
+
+    worker = gevent.spawn(repeat, 0.001, work)
+    assert again.wait(10)
+    worker.kill()
+
+
 def test_emulator_takes_troubles_and_codes_from_its_command_line():
     """The flags of the program arrive where the control calls would put them."""
     target = new_registration_id()
@@ -41,9 +63,32 @@ def test_emulator_takes_troubles_and_codes_from_its_command_line():
         process.stop()
 
 
-def test_emulator_names_a_bad_flag():
+@pytest.mark.parametrize(
+    ("flag", "value", "complaint"),
+    [
+        ("--code", "nonsense", "two parts"),
+        ("--code", "target=x", "not a number: x"),
+        ("--trouble", "hangs", "no such kind of trouble: hangs"),
+        ("--trouble", "hang:x", "not a number: x"),
+        ("--port", "70000", "not in the range"),
+    ],
+)
+def test_emulator_names_a_bad_flag(flag, value, complaint):
     """A flag that makes no sense ends the program with a line that says so."""
-    command = [sys.executable, "-m", "onepush_oppo.emulator", "--code", "nonsense"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    done = run_emulator(flag, value)
     assert done.returncode == 2
-    assert "two parts" in done.stderr
+    assert complaint in done.stderr
+
+
+def test_emulator_names_a_port_in_use():
+    """Where somebody else listens, one line says so."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        done = run_emulator("--port", str(listener.getsockname()[1]))
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: cannot listen on 127.0.0.1:")
+
+
+def run_emulator(*flags):
+    """The emulator with flags that let it end at once."""
+    command = [sys.executable, "-m", "onepush_oppo.emulator", *flags]
+    return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)

@@ -46,6 +46,7 @@ def test_plugin_without_credentials_is_idle():
         ({**PAIR, "public_url": "https://" + "x" * 100}, "public_url"),
         ({**PAIR, "notification": {"style": 9}}, "notification.style"),
         ({**PAIR, "notification": {"click_action_type": 2}}, "notification.click_action_url"),
+        ({**PAIR, "notification": {"content": "very-secret"}}, "notification.content"),
         ({"apps": {"a1": {"app_key": "k"}}}, "apps.a1] master_secret"),
         ({"apps": {"a1": {"secret": "very-secret"}}}, "secret"),
         ({**PAIR, "apps": {"a1": {"notification": {"fix_speed": True}}}}, "notification.fix_speed"),

@@ -49,6 +49,18 @@ def test_crash_never_sends_twice(tmp_path, make_bench, point, before, after, tol
     assert bench.rows("count(*)") == [(1,)]
 
 
+def test_crash_in_call_repeats_sms_at_least_once(tmp_path, make_bench):
+    """For an app that chose "at least once" a call that its process did not survive is made again."""
+    crash(tmp_path, "in_call")
+    bench = make_bench({"delay": 0, "at_least_once": True}, ahead=CALL_LEASE / 1000 + 240)
+    message = bench.gateway.read(lambda t: t.row("SELECT id FROM message")[0])
+    bench.app = bench.gateway.find_message(message).app
+    eventually(lambda: bench.trail(message) == [LOST, LOST])
+    bench.pass_time(10)
+    eventually(lambda: bench.trail(message) == [LOST, SENT] * 2)
+    assert len(bench.provider.sent) == 1
+
+
 def test_restart_within_call_waits(tmp_path, make_bench):
     """While the call of a process that died may still be out, its SMS is neither sent nor given up."""
     crash(tmp_path, "in_call")

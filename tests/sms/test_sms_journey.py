@@ -128,13 +128,16 @@ def test_journey_refuses_sms_that_cannot_go(sms_app):
 
 
 def test_journey_keeps_number_secret(sms_gateway, sms_app):
-    """After all that neither the log, at its most talkative, nor the metrics hold a number or a text."""
-    sms_app.register("ann", mobile="13755554444")
+    """After all that neither the log, at its most talkative, nor the metrics hold a number, text or secret."""
+    device = sms_app.register("ann", mobile="13755554444")
     request = sms_app.send("ann", smsMessage="a text to be found", smsDelay=0)
     sms_app.await_counts(request, handedOff=1)
+    mac = address_mac("s" * 16, "aliyun", sms_app.id)
+    for path in (f"/msgpush/unregister/{device}", f"/sms/receipts/aliyun/{sms_app.id}/{mac}"):
+        requests.post(sms_gateway.url + path, json=[], timeout=10)
     told = sms_gateway.log_text() + requests.get(f"{sms_gateway.url}/metrics", timeout=10).text
     assert "onepush_sms_total" in told
-    for secret in ("13755554444", "755554444", "13711111111", "a text to be found"):
+    for secret in ("13755554444", "755554444", "13711111111", "a text to be found", device, mac):
         assert secret not in told
 
 

@@ -80,6 +80,10 @@ def test_provider_can_be_set_for_one_app_only():
         ({"provider": "twilio", "twilio": {**TWILIO, "from": ""}}, r"twilio\.from"),
         ({"provider": "twilio", "twilio": {**TWILIO, "token": "x"}}, "token"),
         ({"provider": "http", "http": {"url": "http://x", "json": {"a": "{text}"}}}, r"http\.json"),
+        ({"provider": "http", "http": {"url": "sms.example/send"}}, r"\$\.http\.url"),
+        ({"provider": "http", "http": {"url": "http://x", "headers": {"X": "中"}}}, r"\$\.http\.headers"),
+        ({"provider": "http", "http": {"url": "http://x", "headers": {"X": "a\n"}}}, r"\$\.http\.headers"),
+        ({"provider": "http", "http": {"url": "http://x", "json": {}, "form": {}}}, r"http\.form"),
         ({"provider": "file"}, r"file\.path"),
     ],
 )

@@ -108,14 +108,16 @@ def test_post_leaves_out_full_devices(app):
     assert tags_of(app, "ann")[free] == ["vip"]
 
 
-def test_post_takes_1000_long_aliases(app):
-    """A thousand aliases of 256 bytes fit, a thousand and one are refused."""
-    device = app.register("a" * 256)
-    aliases = ["a" * 256, *(f"{n:0256}" for n in range(999))]
+@pytest.mark.parametrize("letter", ["a", "\u00e9"])
+def test_post_takes_1000_long_aliases(app, letter):
+    """A thousand aliases of 256 bytes fit, however JSON writes them; a thousand and one are refused."""
+    longest = letter * (256 // len(letter.encode()))
+    device = app.register(longest)
+    aliases = [longest, *(f"{n:04}{longest[4:]}" for n in range(999))]
     assert read(call(app, "POST", "/tags/vip/devices", {"aliases": aliases}))["added"] == 1
     answer = call(app, "POST", "/tags/vip/devices", {"aliases": [*aliases, "b"]})
     assert error_of(answer) == (400, 40001, "aliases: more than 1000")
-    assert tags_of(app, "a" * 256) == {device: ["vip"]}
+    assert tags_of(app, longest) == {device: ["vip"]}
 
 
 @pytest.mark.parametrize(
@@ -223,6 +225,8 @@ def test_count_takes_what_send_takes(gateway, app):
         ({}, 40001, "audiences: must not be empty"),
         ({"audiences": "a", "platform": "TV"}, 40001, "platform: must be one of ALL, ANDROID, IOS, PC, WEB"),
         ({"audiences": "a\0"}, 40001, "audiences: must not hold NUL characters"),
+        ({"audiences": "a", "tenantCode": "x" * 65}, 40001, "tenantCode: longer than 64 bytes"),
+        ({"audiences": "a", "tenantCode": "a\0"}, 40001, "tenantCode: must not hold NUL characters"),
         ({"audiences": "a", "audienceType": "PLANET"}, 40004, "audienceType: no plugin resolves 'PLANET'"),
         (
             {"audiences": "a &", "audienceType": "TAG_EXPR"},

@@ -33,6 +33,13 @@ class CallFailed(Exception):
         self.wish = wish
 
 
+class NoTimeLeft(CallFailed):
+    """The call was not made: what came before it took all the time. Says nothing of the host."""
+
+    def __init__(self) -> None:
+        super().__init__("no time left")
+
+
 class Client:
     """Sends requests and brings back answers. ``timeout``: seconds for one call, from start to end."""
 
@@ -65,7 +72,7 @@ class Client:
     def _call(self, method: str, url: str, patience: float, **request: Any) -> Answer:
         seconds = min(self._timeout, patience)
         if seconds <= 0:
-            raise CallFailed("no time left")
+            raise NoTimeLeft
         name, began = url.rpartition("/")[2], self._monotonic()
         try:
             # The library's own timeout starts anew with every byte; a trickle would never end.

@@ -50,6 +50,16 @@ def make_notification(
     return Notification(body, options.verify_registration_id, note)
 
 
+def yielding(defaults: Options, message: Message) -> Options:
+    """The defaults without those for which the message brings its own."""
+    own: dict[str, None] = {}
+    if (message.title or "").strip():
+        own["title"] = None
+    if message.extra is not None:
+        own["action_parameters"] = None
+    return msgspec.structs.replace(defaults, **own) if own else defaults
+
+
 def cut(text: str, limit: int) -> str:
     """At most ``limit`` characters; an ellipsis stands for what was cut."""
     return text if len(text) <= limit else text[: limit - 1].rstrip() + ELLIPSIS

@@ -99,6 +99,9 @@ def read_options(value: Any) -> Options:
         options = msgspec.convert(value, Options)
     except msgspec.ValidationError as error:
         raise _explain(str(error)) from None
+    for field in ("title", "content"):
+        if (getattr(options, field) or "x").isspace():
+            raise UnfitOption(field, "must not be blank")
     parameters = encode_parameters(options.action_parameters)
     if parameters is not None and len(parameters) > PARAMETERS_LIMIT:
         raise UnfitOption("action_parameters", f"longer than {PARAMETERS_LIMIT} characters")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import gevent
+import structlog
 
 from onepush_core import App, Device, Devices, Draft, Gateway, InvalidField, Message, Outcomes, hookimpl
 from onepush_oppo.callback import ReceiptResource
@@ -17,6 +18,7 @@ from onepush_oppo.seen import forget_older
 from onepush_oppo.sending import Delivery
 from onepush_oppo.settings import Directory, Settings
 
+log = structlog.get_logger("onepush.oppo")
 SILENCE = 10.0
 """Seconds after which a device that got a frame and did not confirm it is offered to OPPO."""
 PRUNE_SECONDS = 3600.0
@@ -55,11 +57,9 @@ class OppoPlugin:
         if self.idle_reason:
             return
         parts = self._parts_for(gateway)
-        self._greenlets.append(gevent.spawn(_repeat, PRUNE_SECONDS, lambda: _prune(gateway)))
+        self._greenlets.append(gevent.spawn(repeat, PRUNE_SECONDS, lambda: _prune(gateway)))
         if self._settings.feedback_interval:
-            self._greenlets.append(
-                gevent.spawn(_repeat, self._settings.feedback_interval, parts.feedback.run)
-            )
+            self._greenlets.append(gevent.spawn(repeat, self._settings.feedback_interval, parts.feedback.run))
 
     @hookimpl
     def shutdown(self) -> None:
@@ -115,10 +115,14 @@ class OppoPlugin:
         return self._directory.find(message.app.id) is not None
 
 
-def _repeat(seconds: float, work: Callable[[], object]) -> None:
+def repeat(seconds: float, work: Callable[[], object]) -> None:
+    """Work every so many seconds, for ever; a failure costs one turn."""
     while True:
         gevent.sleep(seconds)
-        work()
+        try:
+            work()
+        except Exception as error:
+            log.error("oppo_background_work_failed", error=type(error).__name__)
 
 
 def _prune(gateway: Gateway) -> None:

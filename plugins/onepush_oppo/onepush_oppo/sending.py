@@ -11,7 +11,7 @@ from onepush_oppo.account import Clock
 from onepush_oppo.client import CallFailed
 from onepush_oppo.codes import Action, rule_of
 from onepush_oppo.endpoint import Endpoint, Refused
-from onepush_oppo.notification import Notification, make_notification
+from onepush_oppo.notification import Notification, make_notification, yielding
 from onepush_oppo.options import UnfitOption, merge, read_options
 from onepush_oppo.protocol import ALIAS, REGISTRATION_ID, Envelope, MalformedAnswer
 from onepush_oppo.settings import AppSettings
@@ -76,7 +76,8 @@ class Delivery:
 
     def _notification(self, call_back_url: str | None) -> Notification:
         chosen = self._message.options.get("oppo")
-        options = self._app.defaults if chosen is None else merge(self._app.defaults, read_options(chosen))
+        defaults = yielding(self._app.defaults, self._message)
+        options = defaults if chosen is None else merge(defaults, read_options(chosen))
         now = self._tools.clock.now()
         return make_notification(self._message, options, self._app.content_limit, now, call_back_url)
 

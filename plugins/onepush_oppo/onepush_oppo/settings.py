@@ -147,6 +147,8 @@ def _read_defaults(where: str, settings: Settings, own: AppTable | Settings, lim
         common = read_options(settings.notification) if own is not settings else NO_OPTIONS
         defaults = merge(common, read_options(own.notification))
         check_together(defaults, limit)
+        if defaults.content is not None:
+            raise UnfitOption("content", "every message brings its own")
     except UnfitOption as error:
         raise ConfigurationError(f"{where} notification.{error}") from None
     return defaults

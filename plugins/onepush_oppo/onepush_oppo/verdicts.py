@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from onepush_core import Message, Outcomes, Status
 from onepush_oppo.account import Account
 from onepush_oppo.attempts import Attempts
-from onepush_oppo.client import CallFailed
+from onepush_oppo.client import CallFailed, NoTimeLeft
 from onepush_oppo.codes import Action, Rule, reason_of, rule_of
 from onepush_oppo.endpoint import Endpoint
 from onepush_oppo.metrics import Metrics
@@ -34,7 +34,8 @@ class Verdicts:
         keys = keys_of(targets)
         if error.final:
             return failed(keys, error.reason)
-        endpoint.failed()
+        if not isinstance(error, NoTimeLeft):
+            endpoint.failed()
         return self._again(message, keys, error.reason, error.wish)
 
     def of_answer(

@@ -49,7 +49,7 @@ def decide(rows: Rows, person: Person, policy: Policy, patient: bool) -> Decisio
     transaction, message, region = rows.transaction, rows.message, policy.settings.region
     row = rows.find(person)
     if row is not None and row.state != State.RETRY:
-        return _known(rows, row, person)
+        return _known(rows, row, person, policy)
     if is_reached(transaction, message, person, region):
         return _end(rows, row, person, State.SKIPPED, "another device has it")
     if row is None and patient and is_unsettled(transaction, message, person, region):
@@ -62,14 +62,15 @@ def decide(rows: Rows, person: Person, policy: Policy, patient: bool) -> Decisio
     return _take(rows, row, person, policy)
 
 
-def _known(rows: Rows, row: Row, person: Person) -> Decision:
+def _known(rows: Rows, row: Row, person: Person, policy: Policy) -> Decision:
     """It was decided before; a call that its process did not live to see the end of may have gone out."""
     if row.state != State.CALLING:
         rows.add_devices(row, person)
         return Decision(person, State(row.state), row.key, row.reason or "")
     if rows.now < row.called_at + CALL_LEASE:
         return Decision(person, State.CALLING, row.key)
-    return _end(rows, row, person, State.AMBIGUOUS, "ambiguous: the gateway stopped in the call")
+    lost = Answer(Verdict.AMBIGUOUS, "the gateway stopped in the call")
+    return _write_down(rows, row, person, policy, lost)
 
 
 def _end(rows: Rows, row: Row | None, person: Person, state: State, reason: str) -> Decision:
@@ -111,6 +112,10 @@ def settle(rows: Rows, decision: Decision, policy: Policy, answer: Answer) -> De
     row = rows.find(decision.person)
     if row is None or row.key != decision.key or row.state != State.CALLING:
         return decision._replace(mine=False)
+    return _write_down(rows, row, decision.person, policy, answer)
+
+
+def _write_down(rows: Rows, row: Row, person: Person, policy: Policy, answer: Answer) -> Decision:
     if answer.verdict not in NOT_GIVEN_BACK:
         charged = counters(policy.settings, policy.zone, row.number, row.called_at)
         give_back(rows.transaction, rows.message.app.key, charged, row.segments)
@@ -118,7 +123,7 @@ def settle(rows: Rows, decision: Decision, policy: Policy, answer: Answer) -> De
     due = rows.now + _gap(row.attempts, answer.retry_after) if state is State.RETRY else None
     reason = BEGINNINGS.get(answer.verdict, "") + answer.reason
     rows.settle(row, state, reason, answer.reference, due)
-    return Decision(decision.person, state, row.key, reason, due or 0, news=True)
+    return Decision(person, state, row.key, reason, due or 0, news=True)
 
 
 def _state_after(verdict: Verdict, policy: Policy, attempts: int) -> State:

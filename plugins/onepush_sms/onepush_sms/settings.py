@@ -14,6 +14,8 @@ from onepush_sms.numbers import country_code
 
 Budget = Annotated[int, Meta(ge=0)] | None
 Endpoint = Annotated[str, Meta(pattern=r"^https?://[^/?#]+$")]
+Url = Annotated[str, Meta(pattern=r"^https?://[^/]")]
+HeaderText = Annotated[str, Meta(pattern=r"\A[\t\x20-\x7e\xa0-\xff]*\Z")]
 PROVIDERS = ("aliyun", "tencent", "twilio", "http", "file")
 LONGEST_DELAY = 259_200
 
@@ -68,9 +70,9 @@ class Success(ProviderSettings, frozen=True):
 class HttpSettings(ProviderSettings, frozen=True):
     """``[sms.http]``: any gateway. ``json`` or ``form``: the body; with GET the form is the query."""
 
-    url: str = ""
+    url: Url = ""
     method: Literal["POST", "PUT", "GET"] = "POST"
-    headers: dict[str, str] = {}
+    headers: dict[str, HeaderText] = {}
     json: dict[str, Any] | None = None
     form: dict[str, str] | None = None
     success: Success = Success()

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import falcon
 
-from onepush_core import InvalidField, Selector, to_selector
+from onepush_core import InvalidField, Selector, optional_parameter, to_selector
 from onepush_tags.schemas import Members, TagList
 from onepush_tags.tag import MAX_PER_DEVICE, normalised, problem_with
 
 MAX_NAMES = 1_000
 MAX_NAME_BYTES = 256
-DEFAULT_LIMIT, MAX_LIMIT = 100, 1_000
+MAX_TENANT_BYTES = 64
 PLATFORMS = ("ALL", "ANDROID", "IOS", "PC", "WEB")
 Question = tuple[Selector, str, str | None]
 
@@ -54,20 +54,6 @@ def _names(field: str, names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def cursor_and_limit(req: falcon.Request) -> tuple[str, int]:
-    """The tag after which to go on, and how many to answer (1 to 1,000, default 100)."""
-    text = req.get_param("limit")
-    if text is None:
-        return _cursor(req), DEFAULT_LIMIT
-    if not (text.isascii() and text.isdecimal() and len(text) <= 4 and 1 <= int(text) <= MAX_LIMIT):
-        raise InvalidField("limit", f"must be an integer from 1 to {MAX_LIMIT}")
-    return _cursor(req), int(text)
-
-
-def _cursor(req: falcon.Request) -> str:
-    return _without_nul("cursor", req.get_param("cursor") or "")
-
-
 def read_question(req: falcon.Request) -> Question:
     """Whom a send would be for: selector, platform and tenant, named as in /msgpush/send.
 
@@ -78,8 +64,8 @@ def read_question(req: falcon.Request) -> Question:
         raise InvalidField("platform", f"must be one of {', '.join(PLATFORMS)}")
     audiences = [_without_nul("audiences", value) for value in req.get_param_as_list("audiences") or []]
     kind = req.get_param("audienceType") or None
-    tenant = _without_nul("tenantCode", req.get_param("tenantCode") or "")
-    return to_selector(kind, audiences), platform, tenant or None
+    tenant = optional_parameter(req, "tenantCode", MAX_TENANT_BYTES)
+    return to_selector(kind, audiences), platform, tenant
 
 
 def _without_nul(field: str, text: str) -> str:

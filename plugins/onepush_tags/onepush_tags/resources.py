@@ -5,14 +5,15 @@ from __future__ import annotations
 import falcon
 import msgspec
 
-from onepush_core import App, AppGate, BodyReader, Gateway, UnknownDevice
-from onepush_tags.parameters import cursor_and_limit, read_members, read_question, read_tag, read_tags
+from onepush_core import App, AppGate, BodyReader, Gateway, UnknownDevice, page_of
+from onepush_tags.parameters import read_members, read_question, read_tag, read_tags
 from onepush_tags.reach import count_reach
 from onepush_tags.schemas import Added, DeviceTags, Members, TagCount, TagList, TagPage
 from onepush_tags.store import count_tags, replace_tags, tag_devices
+from onepush_tags.turns import Turns
 
-MAX_BULK_BODY = 512 * 1024
-"""Bytes: room for 1,000 aliases of 256 bytes, with what JSON adds."""
+MAX_BULK_BODY = 1024 * 1024
+"""Bytes: room for 1,000 aliases of 256 bytes, also when all their letters are written as ``\\uXXXX``."""
 encode = msgspec.json.Encoder().encode
 
 
@@ -22,12 +23,13 @@ def make_routes(gateway: Gateway) -> list[tuple[str, object]]:
     gate = AppGate(gateway)
     reader = BodyReader(server.max_body, server.body_deadline)
     bulk_reader = BodyReader(max(server.max_body, MAX_BULK_BODY), server.body_deadline)
+    turns = Turns()
     return [
         ("/v1/devices/{device_id}/tags", DeviceTagList(gateway, gate, reader)),
-        ("/v1/tags", TagCollection(gateway, gate)),
+        ("/v1/tags", TagCollection(gateway, gate, turns)),
         # A tag may hold slashes: the last segment, "devices", is taken off by the resource.
         ("/v1/tags/{rest:path}", TagMembers(gateway, gate, bulk_reader)),
-        ("/v1/audience/count", AudienceCount(gateway, gate)),
+        ("/v1/audience/count", AudienceCount(gateway, gate, turns)),
     ]
 
 
@@ -57,15 +59,19 @@ class DeviceTagList:
 class TagCollection:
     """GET /v1/tags."""
 
-    def __init__(self, gateway: Gateway, gate: AppGate) -> None:
+    def __init__(self, gateway: Gateway, gate: AppGate, turns: Turns) -> None:
         self._gateway = gateway
         self._gate = gate
+        self._turns = turns
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer a page of the app's tags with how many devices carry each."""
         app = self._gate.app_of(req)
-        cursor, limit = cursor_and_limit(req)
-        found = self._gateway.read(lambda transaction: count_tags(transaction, app.key, cursor, limit))
+        cursor, limit = page_of(req)
+        with self._turns.take():
+            found = self._gateway.read(
+                lambda transaction: count_tags(transaction, app.key, cursor or "", limit)
+            )
         tags = [TagCount(tag=tag, devices=devices) for tag, devices in found]
         resp.data = encode(TagPage(tags=tags, next=tags[-1].tag if len(tags) == limit else None))
 
@@ -95,13 +101,17 @@ class TagMembers:
 class AudienceCount:
     """GET /v1/audience/count."""
 
-    def __init__(self, gateway: Gateway, gate: AppGate) -> None:
+    def __init__(self, gateway: Gateway, gate: AppGate, turns: Turns) -> None:
         self._gateway = gateway
         self._gate = gate
+        self._turns = turns
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer how many devices a send with these parameters would reach."""
         app = self._gate.app_of(req)
-        resp.data = encode(count_reach(self._gateway, app, *read_question(req)))
+        question = read_question(req)
+        with self._turns.take():
+            reach = count_reach(self._gateway, app, *question)
+        resp.data = encode(reach)
 
     on_head = on_get

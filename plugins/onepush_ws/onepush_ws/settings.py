@@ -30,7 +30,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ping_timeout: Seconds = 8.0
     max_connections: Count = 15_000
     out_bytes: Bytes = 1_048_576
-    drain_seconds: Annotated[float, Meta(ge=0, le=30)] = 1.5
+    drain_seconds: Annotated[float, Meta(ge=0, le=2.5)] = 1.5
     handshake_seconds: Seconds = 5.0
     backlog_readers: Annotated[int, Meta(ge=1, le=256)] = 8
     page: bool = True

@@ -14,7 +14,7 @@ from onepush_oppo.emulator.state import Trouble
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.option("--host", default="127.0.0.1", help="address to listen on")
-@click.option("--port", default=0, help="port to listen on; 0: any that is free")
+@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="port to listen on; 0: any free one")
 @click.option(
     "--app", "apps", multiple=True, metavar="KEY:SECRET", help="credentials that are valid (repeatable)"
 )
@@ -47,9 +47,13 @@ def main(
     """
     if apps:
         options["credentials"] = dict(_pair(app, ":") for app in apps)
-    emulator = Emulator(EmulatorOptions(**options), host, port)  # type: ignore[arg-type]
-    emulator.state.codes = {target: int(code) for target, code in (_pair(one, "=") for one in codes)}
-    emulator.state.troubles = [_trouble(one) for one in troubles]
+    ordered = {target: _number(code) for target, code in (_pair(one, "=") for one in codes)}
+    expected = [_trouble(one) for one in troubles]
+    try:
+        emulator = Emulator(EmulatorOptions(**options), host, port)  # type: ignore[arg-type]
+    except OSError as error:
+        raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror}") from None
+    emulator.state.codes, emulator.state.troubles = ordered, expected
     print(f"OPPO emulator on {emulator.url}", flush=True)  # noqa: T201
     with contextlib.suppress(KeyboardInterrupt):
         emulator.run()
@@ -64,7 +68,17 @@ def _pair(text: str, separator: str) -> tuple[str, str]:
 
 def _trouble(text: str) -> Trouble:
     kind, _, times = text.partition(":")
-    return Trouble(kind=kind, times=int(times or 1))
+    try:
+        return Trouble(kind=kind, times=_number(times or "1"))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def _number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise click.BadParameter(f"not a number: {text}") from None
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ Source: OPPO's page on receipts (document 11239).
 
 from __future__ import annotations
 
+import http.client
 import json
 import threading
 import time
@@ -21,6 +22,13 @@ MERGED = 0.05
 """Seconds for which receipts of one address are gathered."""
 
 
+class _StayHere(urllib.request.HTTPRedirectHandler):
+    """Takes a redirect as the answer."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Nowhere."""
+
+
 class Phones:
     """Takes notifications; posts receipts from a thread of its own."""
 
@@ -28,7 +36,7 @@ class Phones:
         self._state = state
         self._waiting: list[tuple[float, str, Arrival]] = []
         # Neither a proxy of the environment nor a redirect: receipts go where they were asked to.
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _StayHere)
 
     def start(self) -> None:
         """Begin to post receipts."""
@@ -94,7 +102,7 @@ class Phones:
         except urllib.error.HTTPError as error:
             status = error.code
             error.close()
-        except OSError:
+        except (OSError, http.client.HTTPException):
             status = 0
         post: dict[str, Any] = {
             "status": status,

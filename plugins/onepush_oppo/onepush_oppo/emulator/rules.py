@@ -73,7 +73,10 @@ def _is_parameters(value: Any) -> bool:
 def _is_callback(value: Any) -> bool:
     if not isinstance(value, str) or len(value) > 200:
         return False
-    parts = urlsplit(value)
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        return False
     return parts.scheme in ("http", "https") and bool(parts.netloc)
 
 

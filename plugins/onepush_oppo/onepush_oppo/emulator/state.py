@@ -13,6 +13,7 @@ import msgspec
 from onepush_oppo.emulator.options import EmulatorOptions
 
 JOURNAL = 200_000
+KINDS = ("hang", "trickle", "drop", "empty", "text", "redirect", "revoke", "torn", "lost")
 
 
 class Trouble(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -28,6 +29,10 @@ class Trouble(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     skip: int = 0
     path: str = ""
     seconds: float = 3600.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS and not (self.kind.isdecimal() and len(self.kind) == 3):
+            raise ValueError(f"no such kind of trouble: {self.kind}")
 
 
 class Arrival(msgspec.Struct, kw_only=True, rename="camel"):

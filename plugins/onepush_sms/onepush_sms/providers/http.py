@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from onepush_core import ConfigurationError
 from onepush_sms.http_call import Caller, Reply
 from onepush_sms.objects import Answer, Sms, Verdict
 from onepush_sms.segments import count_segments
@@ -25,13 +26,15 @@ VERDICTS = {
 
 
 class HttpProvider:
-    """Fills the templates and makes the call. Raises ConfigurationError for a wrong template."""
+    """Fills the templates and makes the call. Raises ConfigurationError for wrong templates."""
 
     name = "http"
 
     def __init__(self, settings: HttpSettings, caller: Caller | None = None) -> None:
         self._settings = settings
         self._caller = caller or Caller()
+        if settings.json is not None and settings.form is not None:
+            raise ConfigurationError("http.form: cannot be set together with http.json")
         templates = {"url": settings.url, "json": settings.json, "form": settings.form}
         for key, template in templates.items():
             check_template(f"http.{key}", template)
