@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
-SCRIPTS = ("fanout", "accept", "latency", "fairness", "growth")
+SCRIPTS = ("fanout", "accept", "latency", "fairness", "growth", "oppo")
 LIMIT = 180
 """Seconds for one script; they take less than half of that on an idle machine."""
 

@@ -387,6 +387,10 @@ class Gateway:
         """Every installed plugin and its state."""
         return self.plugins.states()
 
+    def hook_order(self) -> dict[str, list[str]]:
+        """The plugins' names in the order in which each hook calls them."""
+        return self.plugins.order()
+
     def plugin_details(self) -> dict[str, list[str]]:
         """What plugins with a method ``details(gateway)`` have to tell an operator, line by line."""
         told = {

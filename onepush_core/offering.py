@@ -26,6 +26,8 @@ from onepush_core.store.engine import SqliteEngine
 log = structlog.get_logger("onepush.offering")
 LEASE = 120_000
 """Milliseconds for which a chain keeps its devices to itself; after a crash they come due then."""
+MARGIN = 1_000
+"""Milliseconds before the end of a lease by which its last call is over."""
 CHAINS = 16
 """Chains that may wait for one transport; what is more comes due again a little later."""
 LATER = 1_000
@@ -59,6 +61,8 @@ class Offering:
         self._outlets = {outlet.name: outlet for outlet in outlets}
         self._first = [outlet for outlet in self._outlets.values() if outlet.first]
         self._beside = [outlet for outlet in self._outlets.values() if not outlet.first]
+        # Time for some calls of the slowest, one after the other.
+        self._lease = max([LEASE, *(round(outlet.deadline * 4000) for outlet in self._beside)])
 
     def find(self, name: str) -> Outlet:
         """The outlet of this transport. Raises KeyError."""
@@ -112,14 +116,19 @@ class Offering:
             verdicts += round_.accept(outlet.name, outlet.bit, gather(outcomes), self._clock.now())
         return verdicts
 
-    def _parts(self, outlet: Outlet, round_: Round, devices: Devices) -> Iterator[list[Outcomes]]:
-        """What a transport answers, call by call."""
+    def _parts(
+        self, outlet: Outlet, round_: Round, devices: Devices, latest: int | None = None
+    ) -> Iterator[list[Outcomes]]:
+        """What a transport answers, call by call; after ``latest`` no call is begun."""
         keys = round_.open_to(outlet.bit, devices.keys)
         for start in range(0, len(keys), MOST):
             part = keys[start : start + MOST]
             offered = devices if len(part) == len(devices) else devices.only(part)
             waited = (self._clock.now() - round_.message.accepted_at) / 1000
-            yield outlet.offer(round_.message, offered, waited)
+            yield outlet.offer(round_.message, offered, waited, lambda: self._is_in_time(latest))
+
+    def _is_in_time(self, latest: int | None) -> bool:
+        return latest is None or self._clock.now() <= latest
 
     def may_leave(self, message: Message) -> bool:
         """False when the message has expired or was cancelled."""
@@ -132,7 +141,7 @@ class Offering:
         rest: list[Change] = []
         for outlets, chained in self._chains(round_, devices).items():
             full = outlets[0].waiting >= CHAINS
-            wait = LATER if full else LEASE
+            wait = LATER if full else self._lease
             keys = [key for key in chained.keys if not round_.is_repeating(key)]
             rest.append(Change(keys, attempt=False, due=now + wait, lease=not full))
             if not full:
@@ -161,16 +170,22 @@ class Offering:
         return [key for key in round_.unmentioned() if key not in chained]
 
     def _start(self, round_: Round, chains: Chains) -> None:
+        lease_end = self._clock.now() + self._lease - MARGIN
         for outlets, devices in chains.items():
             outlets[0].waiting += 1
-            gevent.spawn(self._run_chain, round_, outlets, devices)
+            gevent.spawn(self._run_chain, round_, outlets, devices, lease_end)
 
-    def _run_chain(self, round_: Round, outlets: tuple[Outlet, ...], devices: Devices) -> None:
+    def _run_chain(
+        self, round_: Round, outlets: tuple[Outlet, ...], devices: Devices, lease_end: int
+    ) -> None:
         try:
             for outlet in outlets:
-                for outcomes in self._parts(outlet, round_, devices):
+                latest = lease_end - round(outlet.deadline * 1000)
+                for outcomes in self._parts(outlet, round_, devices, latest):
                     verdicts = round_.accept(outlet.name, outlet.bit, outcomes, self._clock.now())
                     self._ledger.record(round_.message, verdicts)
+                if not self._is_in_time(latest):
+                    return  # who is left comes due when the lease ends; another chain goes on
         finally:
             outlets[0].waiting -= 1
         keys = set(devices.keys)

@@ -50,7 +50,7 @@ class Outlet:
         self._call = call
         self._tracer = tracer
         self._may_leave = may_leave
-        self._deadline = deadline
+        self.deadline = deadline
         self._places = BoundedSemaphore(concurrency)
 
     def wants(self, message: Message, device: Device) -> bool:
@@ -63,8 +63,17 @@ class Outlet:
             self._log(message, "takes_raised", error)
             return False
 
-    def offer(self, message: Message, devices: Devices, waited: float) -> list[Outcomes]:
-        """Ask the plugin; what it said of these devices, each at most once."""
+    def offer(
+        self,
+        message: Message,
+        devices: Devices,
+        waited: float,
+        may_begin: Callable[[], bool] = lambda: True,
+    ) -> list[Outcomes]:
+        """Ask the plugin; what it said of these devices, each at most once.
+
+        ``may_begin``: whether the call may still be made when it has its place.
+        """
         if not devices:
             return []
         pause = self.breaker.pause_left()
@@ -72,7 +81,9 @@ class Outlet:
             return [Outcomes(devices.keys, Status.FAILED, "breaker open", pause)]
         with self._places:
             # The call may have waited for its place: what has ended meanwhile is not begun.
-            return self._ask(message, devices, waited) if self._may_leave(message) else []
+            if not (self._may_leave(message) and may_begin()):
+                return []
+            return self._ask(message, devices, waited)
 
     def _ask(self, message: Message, devices: Devices, waited: float) -> list[Outcomes]:
         began = time.perf_counter()
@@ -85,7 +96,7 @@ class Outlet:
         left = set(devices.keys)
         outcomes: list[Outcome | Outcomes] = []
         try:
-            with gevent.Timeout(self._deadline):
+            with gevent.Timeout(self.deadline):
                 _collect(self._call(message=message, devices=devices, waited=waited), left, outcomes)
         except gevent.Timeout:
             self._log(message, "deliver_timed_out", None)

@@ -167,6 +167,15 @@ class Plugins:
     def _hooks_of(self, plugin: object) -> list[str]:
         return [caller.name for caller in self.manager.get_hookcallers(plugin) or []]
 
+    def order(self) -> dict[str, list[str]]:
+        """For each hook that somebody takes part in, the plugins' names in calling order, idle ones too."""
+        callers = {hook: getattr(self.manager.hook, hook) for hook in HOOKS}
+        found = {
+            hook: [one.plugin_name for one in caller.get_hookimpls()[::-1]]
+            for hook, caller in callers.items()
+        }
+        return {hook: names for hook, names in found.items() if names}
+
     def trace(self, write: Callable[[str], object] = sys.stderr.write) -> None:
         """Print each hook call: name, message, result (``ONEPUSH_TRACE=1``)."""
         self.tracer.start(write)

@@ -41,8 +41,8 @@ def with_aliases(app: int, aliases: Sequence[str]) -> KeyQuery:
 
 
 def with_ids(app: int, ids: Sequence[str]) -> KeyQuery:
-    """The devices with these ids."""
-    statement = f"SELECT key FROM device WHERE app = ? AND id IN ({_marks(ids)})"
+    """The devices with these ids; the plus sign keeps SQLite from reading the whole app instead."""
+    statement = f"SELECT key FROM device WHERE +app = ? AND id IN ({_marks(ids)})"
     return KeyQuery(statement, (app, *ids), quick=True)
 
 
@@ -112,8 +112,11 @@ def read_named(transaction: Transaction, message: Message, ids: Sequence[str]) -
 
 
 def narrowing(message: Message) -> tuple[str, list[Any]]:
-    """Same app, registered at acceptance, and platform and tenant where the send names them."""
-    clauses = ["d.active = 1", "d.app = ?", "d.since < ?"]
+    """Same app, registered at acceptance, and platform and tenant where the send names them.
+
+    The devices are known by key or id: the plus sign keeps SQLite from reading the whole app instead.
+    """
+    clauses = ["d.active = 1", "+d.app = ?", "d.since < ?"]
     values: list[Any] = [message.app.key, message.key]
     if message.platform != "ALL":
         clauses.append("d.platform = ?")

@@ -73,7 +73,17 @@ def test_plugins_lists_hooks_and_states(onepush):
     assert "authenticate_app" in states["core.key"]["hooks"]
     table = onepush.run("plugins").stdout.splitlines()
     assert table[0].split() == ["NAME", "VERSION", "STATE", "HOOKS", "WHY"]
-    assert len(table) == len(states) + 1
+    assert table[len(states) + 1] == ""
+    assert states.keys() == {line.split()[0] for line in table[1 : len(states) + 1]}
+
+
+def test_plugins_shows_calling_order(onepush):
+    """For each hook, who takes part; for scripts, how many are called before."""
+    states = {one["name"]: one for one in onepush.json("plugins")}
+    lines = [line.split(maxsplit=1) for line in onepush.run("plugins").stdout.splitlines() if line]
+    order = {line[0]: line[1].split(", ") for line in lines}
+    assert order["authenticate_app"] == ["core.key"]
+    assert states["core.audience"]["places"] == {"resolve_audience": len(order["resolve_audience"]) - 1}
 
 
 def test_command_refuses_plugin_that_is_not_installed(onepush):

@@ -11,10 +11,11 @@ from gevent.event import Event
 
 from core_doubles import HandClock, Recorder, add_device, make_app
 from inside_gateway import PATIENCE, await_that, counts, running, send, settle
+from onepush_core.dispatcher import Dispatcher
 from onepush_core.errors import DispatchStuck
 from onepush_core.gateway import Gateway
 from onepush_core.hookspecs import hookimpl
-from onepush_core.lanes import REMEMBERED
+from onepush_core.lanes import REMEMBERED, Lane, Task
 from onepush_core.objects import App, Message, Outcomes, Selector, Status
 from onepush_core.settings import Settings, StoreSettings
 from onepush_core.store import audience, messages
@@ -73,6 +74,17 @@ class Unsure:
         if self.fails:
             raise OSError("the directory of friends does not answer")
         return audience.whole_app(app.key)
+
+
+class Listing:
+    """Knows the audience LISTED: device ids as they come."""
+
+    def __init__(self, ids) -> None:
+        self.ids = ids
+
+    @hookimpl
+    def resolve_audience(self, app, selector):
+        return iter(self.ids) if selector.kind == "LISTED" else None
 
 
 def stored_message(app: App, number: int, **fields) -> Message:
@@ -224,6 +236,58 @@ def test_failing_resolver_costs_a_delay(tmp_path):
         await_that(lambda: recorder.calls[-1][0] == "m00001")
         settle(gateway)
         assert gateway.status(app, "m00001")["state"] == "finished"
+
+
+def test_pages_of_ids_spare_each_other(tmp_path):
+    """Pages of ids lie between each other; a device of the first that is offline stays pending."""
+    listing, recorder = Listing([]), Recorder()
+    with running(tmp_path, listing, recorder, page_size=1) as gateway:
+        app = make_app(gateway)
+        keys = [add_device(gateway, app, f"t{number}") for number in range(8)]
+        ids = gateway.read(lambda transaction: transaction.rows("SELECT id FROM device ORDER BY key"))
+        listing.ids = [ids[index][0] for index in (0, 2, 4, 6, 1, 3, 5, 7)]
+        recorder.connected = {key for key in keys if key != keys[2]}
+        message = send(gateway, app, Selector("LISTED", ("x",)))
+        settle(gateway)
+        assert [len(offered) for _, offered in recorder.calls] == [4, 4]
+        assert counts(gateway, app, message) == {"handedOff": 7, "pending": 1}
+
+
+def test_hanging_audience_costs_a_delay(tmp_path, monkeypatch):
+    """Ids that do not come do not hold up the other messages of the app."""
+    monkeypatch.setattr("onepush_core.audiences.FETCH_DEADLINE", 0.01)
+    monkeypatch.setattr("onepush_core.lanes.PATIENCE", 0.01)
+    never, recorder = Event(), Recorder()
+    listing = Listing(iter(never.wait, True))
+    with running(tmp_path, listing, recorder) as gateway:
+        app = make_app(gateway)
+        add_device(gateway, app, "t")
+        hanging = send(gateway, app, Selector("LISTED", ("x",)))
+        other = send(gateway, app)
+        await_that(lambda: [message for message, _ in recorder.calls] == [other])
+        assert gateway.status(app, hanging)["state"] == "dispatching"
+
+
+def test_refilled_lane_keeps_a_postponed_message(tmp_path, monkeypatch):
+    """Put back while the lane reads on from the store: it is not forgotten."""
+    recorder, read = Recorder(), Dispatcher.undispatched
+    with running(tmp_path, recorder) as gateway:
+        app = make_app(gateway)
+        add_device(gateway, app, "t")
+        stored = [stored_message(app, number) for number in (1, 2)]
+        first, second = store(gateway, stored)
+        lane = Lane(gateway.dispatcher, app.key)
+
+        def read_meanwhile(dispatcher, *arguments):
+            found = read(dispatcher, *arguments)
+            lane._put_back(Task(msgspec.structs.replace(stored[0], key=first)))
+            return [task for task in found if task.message.key == second]
+
+        monkeypatch.setattr(Dispatcher, "undispatched", read_meanwhile)
+        lane._last = first
+        lane.reload()
+        await_that(lambda: not lane.busy)
+    assert sorted(message for message, _ in recorder.calls) == ["m00001", "m00002"]
 
 
 def test_dispatcher_offers_nothing_of_a_cancelled_message(tmp_path):

@@ -220,6 +220,20 @@ def test_hook_deliver_isolates_an_accident(tmp_path):
         ]
 
 
+@pytest.mark.parametrize("reason", ["half \ud800", "a\0b", "x" * 1_000_000], ids=["half", "nul", "long"])
+def test_hook_deliver_may_give_any_reason(tmp_path, reason):
+    """A vendor may write anything: the answer is recorded, the reason cut to what a store takes."""
+    bad = Plugin(deliver=lambda message, devices, waited: [Outcomes(devices.keys, Status.FAILED, reason)])
+    with running(tmp_path, bad) as gateway:
+        app = make_app(gateway)
+        add_device(gateway, app, "t")
+        message = send(gateway, app)
+        await_that(lambda: trail(gateway, app, message))
+        [(_, outcome, stored)] = trail(gateway, app, message)
+        assert (outcome, gateway.status(app, message)["state"]) == ("failed", "active")
+        assert stored == reason[:500].replace("\ud800", "?").replace("\0", "?")
+
+
 def test_hook_deliver_is_not_asked_for_gone_addresses(tmp_path):
     """GONE is remembered until the device registers again."""
     plugin = Plugin(deliver=answer(Status.GONE, "dead"))

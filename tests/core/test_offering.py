@@ -10,7 +10,7 @@ from core_doubles import HandClock, Recorder, add_device, make_app
 from inside_gateway import PATIENCE, await_that, counts, running, send, settle, trail
 from onepush_core.hookspecs import hookimpl
 from onepush_core.objects import Outcome, Outcomes, Selector, Status
-from onepush_core.offering import CHAINS
+from onepush_core.offering import CHAINS, LEASE
 from onepush_core.rounds import HOLD
 
 
@@ -92,6 +92,25 @@ def test_full_chain_makes_devices_wait(tmp_path, clock):
         await_that(lambda: len(vendor.asked) == CHAINS)
         clock.time += 1000
         await_that(lambda: len(vendor.asked) == CHAINS + 4)
+
+
+def test_chain_begins_no_call_at_the_end_of_its_lease(tmp_path, clock):
+    """A chain that waited too long for its place leaves its devices to the next: nobody is asked twice."""
+    vendor = Vendor()
+    with running(tmp_path, vendor, clock=clock, concurrency=1) as gateway:
+        app = make_app(gateway)
+        add_device(gateway, app, "t")
+        send(gateway, app, alert="first")
+        await_that(lambda: vendor.asked)
+        message = send(gateway, app, alert="second")
+        settle(gateway)
+        clock.time += LEASE - 30_000
+        vendor.open.set()
+        await_that(lambda: gateway.offering.find("one").waiting == 0)
+        assert vendor.asked == ["first"]
+        clock.time += 30_000
+        await_that(lambda: counts(gateway, app, message) == {"handedOff": 1})
+    assert vendor.asked == ["first", "second"]
 
 
 def test_chain_offers_nothing_after_expiry(tmp_path, clock):

@@ -86,11 +86,19 @@ def test_load_takes_all_that_are_installed():
     assert set(states(load_plugins({}, [], (), points))) == set()
 
 
+def test_order_names_plugins_as_they_are_called():
+    """``tryfirst`` first, ``trylast`` last, in between the one registered last."""
+    plugins = Plugins()
+    for name, plugin in {"first": First(), "a": Quiet(), "last": Last(), "b": Quiet()}.items():
+        plugins.register(plugin, name)
+    assert plugins.order() == {"check_back": ["first", "b", "a", "last"]}
+
+
 def test_load_refuses_an_unknown_name():
     """A plugin that is asked for must be installed, in ``load`` and in ``required`` alike."""
-    with pytest.raises(ConfigurationError, match="no plugin named 'typo' is installed"):
+    with pytest.raises(ConfigurationError, match=r"^plugins\.load: no plugin named 'typo' is installed"):
         load_plugins({}, ["typo"], (), [])
-    with pytest.raises(ConfigurationError, match="no plugin named 'typo' is installed"):
+    with pytest.raises(ConfigurationError, match=r"^plugins\.required: no plugin named 'typo' is installed"):
         load_plugins({}, None, ["typo"], [])
 
 

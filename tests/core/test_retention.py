@@ -99,6 +99,19 @@ def test_prune_works_in_small_batches(gateway, app, clock):
     assert set(rows(gateway).values()) == {0}
 
 
+def test_prune_forgets_more_than_a_batch(gateway, app, clock):
+    """However many messages and keys have ended meanwhile, one pruning forgets them all."""
+    add_device(gateway, app, "t")
+    mine = Draft(alert="mine", selector=Selector("ALL", ("ALL",)))
+    for number in range(25):
+        gateway.send(app, mine, (f"key{number}", b"mine"))
+    settle(gateway)
+    clock.time += 8 * DAY
+    Housekeeping(gateway.engine, clock, RetentionSettings(batch=10)).prune()
+    assert set(rows(gateway).values()) == {0}
+    assert gateway.read(lambda transaction: transaction.row("SELECT count(*) FROM idempotency")[0]) == 0
+
+
 def test_prune_forgets_idempotency_keys(gateway, app, clock):
     """A key stands for its message for 24 hours, then it may be used anew."""
     mine = Draft(alert="mine", selector=Selector("ALL", ("ALL",)))

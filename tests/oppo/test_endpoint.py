@@ -9,7 +9,7 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from onepush_oppo.account import Account, until_midnight
+from onepush_oppo.account import SKEW, Account, until_midnight
 from onepush_oppo.attempts import LIMIT, Attempts, gap_after
 from onepush_oppo.client import CallFailed, NoTimeLeft
 from onepush_oppo.endpoint import TOKEN_SECONDS, Endpoint, Refused
@@ -48,7 +48,7 @@ class Bench:
     def __init__(self, *answers, quota=0):
         self.clock = FakeClock()
         self.vendor = Vendor(*answers)
-        self.account = Account(Credentials("key", "secret"), quota, self.clock)
+        self.account = Account(Credentials("key", "secret"), "[oppo]", quota, self.clock)
         self.endpoint = Endpoint(self.account, "http://vendor", self.vendor, self.clock)
 
     def post(self):
@@ -172,6 +172,17 @@ def test_used_up_day_closes_credentials_until_midnight():
     bench.clock.move(pause)
     assert bench.endpoint.pause_left()[0] == 0
     assert bench.account.quota_left() == 10
+
+
+def test_clock_ahead_costs_no_day():
+    """Code 33 just after our midnight closes ten minutes, as OPPO may be in the day before; then the day."""
+    bench = Bench()
+    bench.clock.move((MIDNIGHT + 1000 - bench.clock.now()) / 1000)
+    bench.account.close_for_today(33, "daily quota used up")
+    assert bench.account.pause_left() == (SKEW - 1000) / 1000
+    bench.clock.move(bench.account.pause_left())
+    bench.account.close_for_today(33, "daily quota used up")
+    assert bench.account.pause_left() == until_midnight(bench.clock.now())
 
 
 def test_unknown_quota_is_not_a_number():

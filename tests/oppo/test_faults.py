@@ -167,6 +167,7 @@ def test_wrong_secret_is_loud_once(start_gateway, emulator):
             ("failed", "code 16 invalid signature")
         ]
     assert gateway.log_text().count("oppo_refuses_us") == 1
+    assert '"table": "[oppo]"' in gateway.log_text()
     app.await_counts(request, pending=1)
     gateway.stop()
 

@@ -69,7 +69,7 @@ def test_app_of_its_own_differs_from_default():
     assert (first.credentials, first.by_alias) == (Credentials("k2", "s2"), True)
     assert (first.defaults.channel_id, first.defaults.notify_id) == ("own", 3)
     assert (second.credentials, second.by_alias) == (Credentials("k", "very-secret"), False)
-    assert directory.credentials == {first.credentials, second.credentials}
+    assert directory.credentials == {first.credentials: "[oppo.apps.a1]", second.credentials: "[oppo]"}
 
 
 def test_app_may_have_the_only_credentials():

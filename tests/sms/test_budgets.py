@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from datetime import datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import gevent
@@ -16,6 +20,7 @@ from onepush_sms.rows import State
 from onepush_sms.settings import AppSettings
 from tests.sms.doubles import NUMBER
 
+ROOT = Path(__file__).resolve().parents[2]
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
@@ -84,6 +89,24 @@ def test_budget_is_exact_under_concurrency(make_bench, budget, people):
     assert len(bench.provider.sent) == 50
     reasons = [bench.trail(message)[0][1] for message in messages]
     assert sum(reason.startswith("dropped: over ") for reason in reasons) == 150
+
+
+def test_budget_is_exact_across_processes(tmp_path, bench):
+    """Three processes that charge one budget at once never take more than there is, nor less."""
+    command = [sys.executable, "-m", "tests.sms.charging", str(tmp_path), "50", "40"]
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}/tests"}
+    others = [
+        subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(3)
+    ]
+    for other in others:
+        other.stdin.write("\n")
+        other.stdin.flush()
+    taken = [int(other.communicate(timeout=30)[0]) for other in others]
+    assert sum(taken) == 50
+    assert bench.used() == {("", "day"): 50}
 
 
 def test_budget_counts_segments(make_bench):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+from contextlib import ExitStack
 from importlib.util import find_spec
 from types import SimpleNamespace
 from urllib.parse import parse_qsl
@@ -130,6 +131,23 @@ def test_provider_reports_refused_connection_as_unsent(make, answer):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     told = send(make(url))
+    assert told.verdict is Verdict.UNREACHABLE
+    assert "137" not in told.reason
+
+
+@pytest.mark.parametrize(("make", "answer"), ALL)
+def test_provider_reports_connect_timeout_as_unsent(make, answer, monkeypatch):
+    """A host that does not take the connection in time has got nothing."""
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with ExitStack() as stack:
+        # One connection fills the queue of a listener that accepts none; those after it wait.
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        told = send(make(f"http://127.0.0.1:{listener.getsockname()[1]}"))
     assert told.verdict is Verdict.UNREACHABLE
     assert "137" not in told.reason
 

@@ -128,7 +128,7 @@ def test_journey_refuses_sms_that_cannot_go(sms_app):
 
 
 def test_journey_keeps_number_secret(sms_gateway, sms_app):
-    """After all that neither the log, at its most talkative, nor the metrics hold a number, text or secret."""
+    """After all that neither the log, at its most talkative, nor the metrics hold a number or a secret."""
     device = sms_app.register("ann", mobile="13755554444")
     request = sms_app.send("ann", smsMessage="a text to be found", smsDelay=0)
     sms_app.await_counts(request, handedOff=1)

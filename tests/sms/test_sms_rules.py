@@ -67,9 +67,19 @@ def test_sms_spares_person_with_device_online(bench):
     assert bench.trail(message) == [("skipped", "another device has it")]
 
 
-def test_sms_spares_number_reached_under_other_alias(bench):
+@pytest.mark.parametrize(
+    "written",
+    [
+        "(137) 1111-2222",
+        "137.1111.2222",
+        "+86 (0)137 1111 2222",
+        "0086137/11112222",
+        "137\u00a01111\u20112222",
+    ],
+)
+def test_sms_spares_number_reached_under_other_alias(bench, written):
     """A number is reached when any device that carries it has the message, however that spells it."""
-    bench.register("bob", "(137) 1111-2222", online=True)
+    bench.register("bob", written, online=True)
     bench.register("ann", NUMBER)
     message = bench.send("ann", "bob")
     bench.pass_time()
@@ -140,11 +150,14 @@ def test_sms_ignores_person_without_number(bench):
 
 def test_sms_refuses_invalid_number(bench):
     """A mobile that is no number is said once in the trail, without the number."""
-    bench.register("ann", "12345")
+    for _ in range(2):
+        bench.register("ann", "12345")
     message = bench.send()
     bench.pass_time()
-    eventually(lambda: bench.trail(message) == [("failed", "no valid number")])
-    quiet(bench, message, pending=1)
+    eventually(lambda: bench.trail(message) == [("failed", "no valid number")] * 2)
+    quiet(bench, message, pending=2)
+    labels = {"provider": "fake", "result": "refused", "reason": "no valid number"}
+    assert bench.gateway.metrics.registry.get_sample_value("onepush_sms_total", labels) == 1
 
 
 def test_sms_without_delay_waits_for_vendor(make_bench):

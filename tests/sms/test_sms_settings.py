@@ -79,7 +79,7 @@ def test_provider_can_be_set_for_one_app_only():
         ({"provider": "aliyun", "aliyun": {**ALIYUN, "endpoint": "dysms.example"}}, r"\$\.aliyun\.endpoint"),
         ({"provider": "twilio", "twilio": {**TWILIO, "from": ""}}, r"twilio\.from"),
         ({"provider": "twilio", "twilio": {**TWILIO, "token": "x"}}, "token"),
-        ({"provider": "http", "http": {"url": "http://x", "json": {"a": "{text}"}}}, r"http\.json"),
+        ({"provider": "http", "http": {"url": "http://x", "json": {"a": "{text}"}}}, r"^\[sms\] http\.json"),
         ({"provider": "http", "http": {"url": "sms.example/send"}}, r"\$\.http\.url"),
         ({"provider": "http", "http": {"url": "http://x", "headers": {"X": "中"}}}, r"\$\.http\.headers"),
         ({"provider": "http", "http": {"url": "http://x", "headers": {"X": "a\n"}}}, r"\$\.http\.headers"),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gevent
 import pytest
+from gevent.pool import Pool
 
 from harness.waiting import eventually
+from onepush_sms import sending
 from onepush_sms.decisions import decide
 from onepush_sms.numbers import parse_number
 from onepush_sms.objects import Answer, Verdict
@@ -130,6 +132,32 @@ def test_slow_provider_leaves_the_rest_for_later(make_bench):
     eventually(lambda: bench.rows() == [(1,)])
     bench.pass_time(10)
     settled(bench, message, handedOff=1)
+    assert len(bench.provider.sent) == 1
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(31, "too many calls under way"), (45, "expired")])
+def test_call_that_waited_too_long_is_not_made(bench, monkeypatch, seconds, told):
+    """A call that had to wait for others minds the message's expiry and its own lease before it goes out."""
+    monkeypatch.setattr(bench.plugin._sender, "_pool", Pool(1))
+    bench.provider.hold.clear()
+    for alias, mobile in (("ann", NUMBER), ("bob", "13800000000")):
+        bench.register(alias, mobile)
+    bench.send("ann", "bob", sms_delay=0, duration=45)
+    assert bench.provider.called.wait(10)
+    bench.gateway.housekeeping.stop()
+    bench.pass_time(seconds)
+    bench.provider.hold.set()
+    eventually(lambda: bench.rows("reason") == [("",), (told,)])
+    assert bench.provider.numbers == ["+8613711112222"]
+
+
+def test_provider_that_hangs_is_given_up(bench, monkeypatch):
+    """A provider that never comes back is cut off; its SMS may be out."""
+    monkeypatch.setattr(sending, "CALL_DEADLINE", 0.1)
+    bench.provider.hold.clear()
+    bench.register("ann", NUMBER)
+    message = bench.send(sms_delay=0)
+    eventually(lambda: bench.trail(message) == [("failed", "ambiguous: no answer in time")])
     assert len(bench.provider.sent) == 1
 
 

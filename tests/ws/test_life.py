@@ -164,6 +164,17 @@ def test_stop_closes_with_1012(start_server):
     assert seconds < 5
 
 
+def test_stop_takes_the_time_it_is_given(start_server):
+    """With the longest farewell, too, every client hears 1012."""
+    server = start_server(drain_seconds=2.5)
+    with ExitStack() as stack:
+        clients = connect_all(stack, server, 50)
+        assert all(client.is_open() for client in clients)
+        seconds = server.stop()
+        assert [client.receive_close() for client in clients] == [1012] * 50
+    assert seconds < 5
+
+
 def test_stop_cuts_off_silent_clients(start_server):
     """Clients that do not hang up do not hold the server."""
     server = start_server(drain_seconds=0.2)

@@ -26,6 +26,7 @@ BAD = {
     "origins": "https://a.example",
     "ping_timeout": 25,
     "out_bytes": 10,
+    "drain_seconds": 3,
 }
 
 

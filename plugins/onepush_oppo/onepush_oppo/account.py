@@ -11,6 +11,8 @@ from onepush_oppo.settings import Credentials
 log = structlog.get_logger("onepush.oppo")
 DAY = 86_400_000
 UTC_PLUS_8 = 8 * 3_600_000
+SKEW = 600_000
+"""By so much OPPO lets a clock differ from its own (document 11234)."""
 
 
 class Clock(Protocol):
@@ -28,11 +30,24 @@ def until_midnight(now: int) -> float:
     return (DAY - (now + UTC_PLUS_8) % DAY) / 1000
 
 
-class Account:
-    """Credentials, and what they have used up today. ``quota``: messages a day, 0 when nobody knows."""
+def until_reopening(now: int) -> float:
+    """Seconds until credentials whose quota is used up are worth another call.
 
-    def __init__(self, credentials: Credentials, quota: int, clock: Clock) -> None:
+    Early in our day OPPO's day before may not be over: a clock a second ahead must not cost a day.
+    """
+    since = (now + UTC_PLUS_8) % DAY
+    return (SKEW - since) / 1000 if since < SKEW else until_midnight(now)
+
+
+class Account:
+    """Credentials, and what they have used up today.
+
+    ``table``: where they stand in the settings. ``quota``: messages a day, 0 when nobody knows.
+    """
+
+    def __init__(self, credentials: Credentials, table: str, quota: int, clock: Clock) -> None:
         self.credentials = credentials
+        self._table = table
         self._quota = quota
         self._clock = clock
         self._closed_until = 0
@@ -49,8 +64,8 @@ class Account:
         if self.pause_left():
             return
         now = self._clock.now()
-        self._closed_until = now + round(until_midnight(now) * 1000)
-        log.error("oppo_closed_until_midnight", code=code, meaning=reason, zone="UTC+8")
+        self._closed_until = now + round(until_reopening(now) * 1000)
+        log.error("oppo_closed_until_midnight", table=self._table, code=code, meaning=reason, zone="UTC+8")
 
     def use(self, number: int) -> None:
         """OPPO took so many messages."""
@@ -73,4 +88,4 @@ class Account:
         """Say loudly what the operator has to put right: once, until OPPO takes something again."""
         if code not in self._complaints:
             self._complaints.add(code)
-            log.error("oppo_refuses_us", code=code, meaning=reason)
+            log.error("oppo_refuses_us", table=self._table, code=code, meaning=reason)

@@ -34,11 +34,11 @@ class Feedback:
 
     def run(self) -> None:
         """Ask once for each credentials; a failure of one does not keep the others from being asked."""
-        for credentials in sorted(self._directory.credentials, key=lambda one: one.app_key):
+        for credentials, table in self._directory.credentials.items():
             try:
                 self._run_for(credentials)
             except (CallFailed, Refused, OnepushError) as error:
-                log.warning("oppo_feedback_failed", reason=str(error))
+                log.warning("oppo_feedback_failed", table=table, reason=str(error))
 
     def _run_for(self, credentials: Credentials) -> None:
         deadline = self._gateway.clock.monotonic() + PATIENCE

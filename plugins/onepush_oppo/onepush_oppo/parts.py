@@ -36,7 +36,8 @@ class Endpoints:
     def __init__(self, gateway: Gateway, settings: Settings, directory: Directory, client: Client) -> None:
         self._china, self._overseas, _ = hosts(settings)
         self.accounts = {
-            one: Account(one, settings.daily_quota, gateway.clock) for one in directory.credentials
+            one: Account(one, table, settings.daily_quota, gateway.clock)
+            for one, table in directory.credentials.items()
         }
         self._endpoints = {
             (credentials, url): Endpoint(account, url, client, gateway.clock)

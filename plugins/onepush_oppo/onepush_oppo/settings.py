@@ -86,15 +86,21 @@ class AppSettings(msgspec.Struct, frozen=True):
 
 
 class Directory:
-    """Which settings hold for which app. Raises ConfigurationError when they do not fit together."""
+    """Which settings hold for which app. Raises ConfigurationError when they do not fit together.
+
+    ``credentials``: all there are, and the table each stands in, which a log may name.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._default = _resolve("[oppo]", settings, settings)
         self._apps = {
             app: _resolve(f"[oppo.apps.{app}]", settings, table) for app, table in settings.apps.items()
         }
-        found = [self._default, *self._apps.values()]
-        self.credentials = {one.credentials for one in found if one is not None}
+        found = {"[oppo]": self._default, **{f"[oppo.apps.{app}]": one for app, one in self._apps.items()}}
+        self.credentials: dict[Credentials, str] = {}
+        for table, one in found.items():
+            if one is not None:
+                self.credentials.setdefault(one.credentials, table)
 
     def find(self, app_id: str) -> AppSettings | None:
         """The settings of an app; None when there are no credentials for it."""

@@ -60,9 +60,10 @@ def parse_number(text: str | None, region: str) -> Number | None:
 
 
 def spellings(number: Number, region: str) -> list[str]:
-    """The ways, without spaces, dashes and brackets, in which devices write this number."""
+    """The ways, without spaces, dashes, dots and brackets, in which devices write this number."""
     digits = f"{number.country}{number.national}"
-    found = [f"+{digits}", digits, f"00{digits}", number.national, f"0{number.national}"]
+    doubled = f"+{number.country}0{number.national}"
+    found = [f"+{digits}", digits, f"00{digits}", doubled, number.national, f"0{number.national}"]
     return [one for one in found if parse_number(one, region) == number]
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import reduce
 from typing import NamedTuple
 
 from onepush_core import Device, Message, Transaction
 from onepush_sms.numbers import Number, parse_number, spellings
 
-# The same words as in the index that the first migration makes.
-BARE_MOBILE = "replace(replace(replace(replace(d.mobile, ' ', ''), '-', ''), '(', ''), ')', '')"
+SEPARATORS = " -()./\u00a0\u2011\u2013"
+# The same words as in the index that the second migration makes.
+BARE_MOBILE = reduce(lambda text, one: f"replace({text}, '{one}', '')", SEPARATORS, "d.mobile")
 CARRIED = "SELECT 1 FROM device d JOIN delivery x ON x.message = ? AND x.device = d.key WHERE d.app = ?"
 LATEST = 8
 CONFIRMED, HANDED_OFF = 1, 2

@@ -88,8 +88,9 @@ class Sender:
         self, message: Message, devices: Sequence[Device], policy: Policy, patience: float
     ) -> Iterator[Outcome]:
         decisions, invalid = self._store.write(partial(self._decide, message, devices, policy))
-        for key in invalid:
+        for _ in {device.alias for device in devices if device.key in invalid}:
             self._metrics.decided(policy.provider.name, "refused", "no valid number")
+        for key in invalid:
             yield Outcome(key, Status.FAILED, "no valid number")
         calls = {self._pool.spawn(self._send, message, one, policy): one for one in decisions if one.mine}
         for decision in decisions:

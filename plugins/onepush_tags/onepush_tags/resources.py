@@ -9,7 +9,7 @@ from onepush_core import App, AppGate, BodyReader, Gateway, UnknownDevice, page_
 from onepush_tags.parameters import read_members, read_question, read_tag, read_tags
 from onepush_tags.reach import count_reach
 from onepush_tags.schemas import Added, DeviceTags, Members, TagCount, TagList, TagPage
-from onepush_tags.store import count_tags, replace_tags, tag_devices
+from onepush_tags.store import count_tags, replace_tags, tag_members
 from onepush_tags.turns import Turns
 
 MAX_BULK_BODY = 1024 * 1024
@@ -94,7 +94,7 @@ class TagMembers:
         app = self._gate.app_of(req)
         tag = read_tag(name)
         column, names = read_members(self._reader.read_json(req, Members))
-        done = self._gateway.write(lambda transaction: tag_devices(transaction, app.key, tag, column, names))
+        done = tag_members(self._gateway, app.key, tag, column, names)
         resp.data = encode(Added(tag=tag, matched=done.matched, added=done.added, full=done.full))
 
 

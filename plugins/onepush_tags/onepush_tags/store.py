@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
-from onepush_core import Transaction
+from onepush_core import Gateway, Transaction
 from onepush_tags.tag import MAX_PER_DEVICE
+
+PAGE = 5_000
+"""Devices tagged in one commit."""
+NAMED = {"alias": "d.app = ? AND d.alias", "id": "+d.app = ? AND d.id"}
+"""The plus sign keeps SQLite from reading the whole app where it can look the ids up."""
 
 
 class Tagged(NamedTuple):
@@ -15,6 +21,13 @@ class Tagged(NamedTuple):
     matched: int
     added: int
     full: int
+
+
+class Meant(NamedTuple):
+    """Devices that a bulk call means, as a condition on ``device d``."""
+
+    condition: str
+    values: Sequence[Any]
 
 
 def replace_tags(transaction: Transaction, app: int, device_id: str, tags: Sequence[str]) -> bool:
@@ -30,19 +43,45 @@ def replace_tags(transaction: Transaction, app: int, device_id: str, tags: Seque
     return True
 
 
-def tag_devices(transaction: Transaction, app: int, tag: str, column: str, names: Sequence[str]) -> Tagged:
-    """Add a tag to the app's registered devices whose ``column`` (alias or id) is one of ``names``."""
-    marks = ", ".join("?" * len(names))
-    meant = f"FROM device d WHERE d.app = ? AND d.active = 1 AND d.{column} IN ({marks})"
+def tag_members(gateway: Gateway, app: int, tag: str, column: str, names: Sequence[str]) -> Tagged:
+    """Add a tag to the app's registered devices whose ``column`` (alias or id) is one of ``names``.
+
+    In commits of at most ``PAGE`` devices: an alias may have any number, and other writes wait meanwhile.
+    """
+    members = Meant(f"{NAMED[column]} IN ({', '.join('?' * len(names))})", (app, *names))
+    total, after = Tagged(0, 0, 0), 0
+    while True:
+        keys = gateway.read(partial(find_members, members=members, after=after))
+        if keys:
+            done = gateway.write(partial(tag_devices, app=app, tag=tag, members=members, keys=keys))
+            total = Tagged(*map(sum, zip(total, done, strict=True)))
+        if len(keys) < PAGE:
+            return total
+        after = keys[-1]
+
+
+def find_members(transaction: Transaction, members: Meant, after: int) -> list[int]:
+    """Keys of members after this one, ascending; what else is to be known of them is asked later."""
+    rows = transaction.rows(
+        f"SELECT d.key FROM device d WHERE {members.condition} AND d.key > ? ORDER BY d.key LIMIT ?",  # noqa: S608
+        (*members.values, after, PAGE),
+    )
+    return [row[0] for row in rows]
+
+
+def tag_devices(transaction: Transaction, app: int, tag: str, members: Meant, keys: Sequence[int]) -> Tagged:
+    """Add a tag to those of the devices that are registered members: one may have changed hands meanwhile."""
+    meant = f"FROM device d WHERE d.key IN KEYS ? AND d.active = 1 AND {members.condition}"
+    found = (transaction.keys(keys), *members.values)
     with_tag = "EXISTS (SELECT 1 FROM device_tag t WHERE t.app = ? AND t.tag = ? AND t.device = d.key)"
-    before = _count(transaction, f"SELECT count(*) {meant} AND {with_tag}", (app, *names, app, tag))
+    before = _count(transaction, f"SELECT count(*) {meant} AND {with_tag}", (*found, app, tag))
     transaction.execute(
         f"INSERT INTO device_tag(app, tag, device) SELECT d.app, ?, d.key {meant} AND NOT {with_tag}"  # noqa: S608
         " AND (SELECT count(*) FROM device_tag o WHERE o.device = d.key) < ?",
-        (tag, app, *names, app, tag, MAX_PER_DEVICE),
+        (tag, *found, app, tag, MAX_PER_DEVICE),
     )
-    after = _count(transaction, f"SELECT count(*) {meant} AND {with_tag}", (app, *names, app, tag))
-    matched = _count(transaction, f"SELECT count(*) {meant}", (app, *names))
+    after = _count(transaction, f"SELECT count(*) {meant} AND {with_tag}", (*found, app, tag))
+    matched = _count(transaction, f"SELECT count(*) {meant}", found)
     return Tagged(matched, after - before, matched - after)
 
 

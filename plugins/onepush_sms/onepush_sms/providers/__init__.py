@@ -41,7 +41,10 @@ def make_provider(where: str, settings: AppSettings, twilio_reports: str | None 
         "http": lambda: HttpProvider(settings.http),
         "file": lambda: FileProvider(settings.file),
     }
-    return makers[settings.provider]()
+    try:
+        return makers[settings.provider]()
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{where} {error}") from None
 
 
 def _check_complete(where: str, name: str, settings: object) -> None:
