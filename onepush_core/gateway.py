@@ -54,6 +54,7 @@ from onepush_core.store.database import migrate, open_database, worker_lock
 from onepush_core.store.deliveries import Schedule
 from onepush_core.store.engine import SqliteEngine
 from onepush_core.store.tables import Tables
+from onepush_core.store.trail import Entry, add_entry
 from onepush_core.store.transaction import Transaction
 
 log = structlog.get_logger("onepush.gateway")
@@ -264,6 +265,20 @@ class Gateway:
     ) -> None:
         """Add a line to the trail of these devices that changes nothing else."""
         self.ledger.note(message, devices, transport, outcome, reason)
+
+    def note_within(
+        self,
+        transaction: Transaction,
+        transport: str,
+        message_id: str,
+        devices: Sequence[int],
+        outcome: str,
+        reason: str,
+    ) -> None:
+        """The same inside a job of ``write``: the line and the rest of the job are kept or lost together."""
+        key = messages.key_of(transaction, message_id)
+        if key is not None:
+            add_entry(transaction, key, Entry(devices, self.clock.now(), transport, outcome, reason))
 
     def confirm(self, transport: str, message_id: str, device: int) -> None:
         """This device has this message. Does not wait; a pair that is not in the ledger changes nothing."""

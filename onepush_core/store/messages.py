@@ -45,6 +45,12 @@ def find_message(transaction: Transaction, key: int) -> Message | None:
     return decode(row) if row else None
 
 
+def key_of(transaction: Transaction, message_id: str) -> int | None:
+    """The key of the message with this id."""
+    row = transaction.row("SELECT key FROM message WHERE id = ?", (message_id,))
+    return row[0] if row else None
+
+
 def find_by_public_id(transaction: Transaction, message_id: str) -> Message | None:
     """The message with this id, whatever its app."""
     row = transaction.row(f"SELECT {COLUMNS} FROM {SOURCE} WHERE m.id = ?", (message_id,))

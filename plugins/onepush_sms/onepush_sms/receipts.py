@@ -80,19 +80,20 @@ class Recorder:
 
     def record(self, provider: str, app: str, reports: list[Report]) -> None:
         """Add to the trails what is news; what is unknown or repeated is counted."""
-        news = self._gateway.write(
-            lambda transaction: [_take_in(transaction, provider, app, report) for report in reports]
+        results = self._gateway.write(
+            lambda transaction: [self._take_in(transaction, provider, app, report) for report in reports]
         )
-        for report, found in zip(reports, news, strict=True):
-            if isinstance(found, str):
-                self._metrics.reported(provider, found)
-                continue
-            outcome = "delivered" if report.delivered else "undelivered"
-            self._metrics.reported(provider, outcome)
-            message = self._gateway.find_message(found.message)
-            if message is not None:
-                self._gateway.note("sms", message, found.devices, outcome, report.code)
-        self._gateway.flush()
+        for result in results:
+            self._metrics.reported(provider, result)
+
+    def _take_in(self, transaction: Transaction, provider: str, app: str, report: Report) -> str:
+        """What the report was: its mark and its line in the trail are committed together."""
+        found = _take_in(transaction, provider, app, report)
+        if isinstance(found, str):
+            return found
+        outcome = "delivered" if report.delivered else "undelivered"
+        self._gateway.note_within(transaction, "sms", found.message, found.devices, outcome, report.code)
+        return outcome
 
 
 class SignedAddress:
