@@ -25,7 +25,7 @@ from onepush_core.store.transaction import Transaction
 
 log = structlog.get_logger("onepush.dispatcher")
 STUCK = 8.0
-PAGES = 4
+PAGES = 10
 """Pages that are read and committed at once: an fsync for each would cost as much as sending it."""
 CANARY = Message(key=0, id="", app=App(0, "", ""), alert="", accepted_at=0, expires_at=0)
 

@@ -51,6 +51,7 @@ class Metrics:
             buckets=_LAG,
             registry=self.registry,
         )
+        self._request_counters: dict[tuple[str, str, str], Counter] = {}
         self._requests = Counter(
             "onepush_http_requests",
             "Requests answered, by route template.",
@@ -76,7 +77,12 @@ class Metrics:
 
     def request(self, method: str, route: str, status: str) -> None:
         """An HTTP answer was made."""
-        self._requests.labels(method, route, status).inc()
+        counter = self._request_counters.get((method, route, status))
+        if counter is None:
+            counter = self._request_counters[method, route, status] = self._requests.labels(
+                method, route, status
+            )
+        counter.inc()
 
     def watch_hub(
         self, sleep: Callable[[float], object], monotonic: Callable[[], float], interval: float = 0.1

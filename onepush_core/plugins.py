@@ -20,6 +20,7 @@ from onepush_core.trace import HookTrace
 
 log = structlog.get_logger("onepush.plugins")
 CORE = "core"
+OURS = f"{CORE}."
 REFUSING = ("authenticate_app", "resolve_audience", "check_send")
 """Hooks in which an error of ours (OnepushError) is an answer."""
 ABOUT_MESSAGES = ("check_send", "deliver", "check_back", "on_confirm")
@@ -50,6 +51,7 @@ class Plugins:
         self.tracer = HookTrace()
         self._aside: dict[str, str] = {}
         self._breakers: dict[tuple[str, str], Breaker] = {}
+        self._order: dict[str, list[str]] = {}
         self._callers: dict[tuple[str, str], Callable[..., Any]] = {}
 
     def register(self, plugin: object, name: str, version: str = "") -> None:
@@ -60,6 +62,8 @@ class Plugins:
         except (pluggy.PluginValidationError, ValueError) as error:
             raise ConfigurationError(f"plugin {name}: {str(error).splitlines()[0]}") from error
         self._versions[name] = version
+        self._order.clear()
+        self._callers.clear()
 
     def set_aside(self, name: str, reason: str) -> None:
         """This plugin is installed, but does not take part."""
@@ -79,6 +83,12 @@ class Plugins:
         found = [one for one in caller.get_hookimpls() if not (one.hookwrapper or one.wrapper)]
         idle = hook in ABOUT_MESSAGES
         return [one for one in found[::-1] if not (idle and getattr(one.plugin, "idle_reason", None))]
+
+    def _asked_for(self, hook: str) -> list[str]:
+        """Names of the plugins to be asked, in order; looked up once, since every send asks."""
+        if hook not in self._order:
+            self._order[hook] = [one.plugin_name for one in self.implementations(hook)]
+        return self._order[hook]
 
     def caller(self, hook: str, name: str) -> Callable[..., Any]:
         """Calls a hook of this one plugin only (wrappers still apply)."""
@@ -107,9 +117,9 @@ class Plugins:
         PluginUnavailable when one failed and nobody answers; errors of ours travel on.
         """
         failed = False
-        for implementation in self.implementations(hook):
+        for name in self._asked_for(hook):
             try:
-                answer = self._call(hook, implementation.plugin_name, DEADLINE, arguments)
+                answer = self._call(hook, name, DEADLINE, arguments)
             except PluginUnavailable:
                 if not pass_over:
                     raise
@@ -123,8 +133,7 @@ class Plugins:
 
     def each(self, hook: str, deadline: float = DEADLINE, **arguments: Any) -> Iterator[tuple[str, Any]]:
         """Call a hook plugin by plugin: (name, answer) of each that answers; one that fails is left out."""
-        for implementation in self.implementations(hook):
-            name = implementation.plugin_name
+        for name in self._asked_for(hook):
             try:
                 answers = self._call(hook, name, deadline, arguments)
             except PluginUnavailable:
@@ -137,7 +146,11 @@ class Plugins:
 
         Raises PluginUnavailable, and errors of ours where they are an answer.
         """
-        breaker = self._breakers.setdefault((hook, name), Breaker(failures=FAILURES))
+        if name.startswith(OURS):
+            return self.caller(hook, name)(**arguments)
+        breaker = self._breakers.get((hook, name))
+        if breaker is None:
+            breaker = self._breakers[hook, name] = Breaker(failures=FAILURES)
         if breaker.pause_left():
             raise PluginUnavailable()
         timer = gevent.Timeout(deadline)

@@ -89,9 +89,10 @@ def message_deliveries(
 
 def _delivery(row: Row, entries: Iterable[Entry]) -> dict[str, Any]:
     _, device_id, alias, platform, state, attempts = row
+    whose = {} if alias is None else {"alias": alias}
     return {
         "deviceId": device_id,
-        "alias": alias,
+        **whose,
         "platform": platform,
         "state": STATE_WORDS[DeliveryState(state)],
         "attempts": attempts,

@@ -131,11 +131,11 @@ class Delivery(Answer):
     """What became of a message for one device."""
 
     device_id: str
-    alias: str
     platform: Platform
     state: Literal["pending", "confirmed", "handedOff", "expired", "cancelled", "dropped"]
     attempts: int
     trail: list[TrailEntry]
+    alias: str | None = None
 
 
 class Deliveries(Answer):

@@ -38,6 +38,7 @@ def open_database(url: str) -> peewee.SqliteDatabase:
     path = sqlite_path(url)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # it holds tokens, numbers and texts
         database = peewee.SqliteDatabase(str(path), pragmas=PRAGMAS, check_same_thread=False)
         database.connect(reuse_if_open=True)
         database.execute_sql("SELECT count(*) FROM sqlite_master")  # type: ignore[no-untyped-call]

@@ -235,9 +235,13 @@ def backlog(transaction: Transaction, device: int, after: int, now: int, limit: 
 
 
 def states_of(transaction: Transaction, message: int, after: int, limit: int) -> list[Row]:
-    """Deliveries of a message by device key: (device, its id, alias, platform, state, attempts)."""
+    """Deliveries of a message by device key: (device, its id, alias, platform, state, attempts).
+
+    The alias is None when the device belongs to somebody else by now.
+    """
     return transaction.rows(
-        "SELECT x.device, d.id, d.alias, d.platform, x.state, x.attempts FROM delivery x"
+        "SELECT x.device, d.id, CASE WHEN d.since < x.message THEN d.alias END, d.platform, x.state,"
+        " x.attempts FROM delivery x"
         " JOIN device d ON d.key = x.device WHERE x.message = ? AND x.device > ? ORDER BY x.device LIMIT ?",
         (message, after, limit),
     )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from core_doubles import HandClock
+from core_doubles import HandClock, make_app
 from inside_gateway import running
 from onepush_core.directory import FRESH, Directory, digest_of, new_key
 from onepush_core.errors import AuthenticationFailed
+from onepush_core.store.apps import add_key
 
 
 class CountingEngine:
@@ -125,3 +126,14 @@ def test_refusals_say_the_same(gateway, made):
             gateway.authenticate(app_id, "wrong")
         told.add((raised.value.code, str(raised.value)))
     assert len(told) == 1
+
+
+def test_key_made_elsewhere_works_soon(tmp_path):
+    """A key that another process has just made is not refused until the cache is old."""
+    clock = HandClock()
+    with running(tmp_path, clock=clock) as gateway:
+        app = make_app(gateway)
+        key = "made-elsewhere"
+        gateway.write(lambda transaction: add_key(transaction, app.id, digest_of(key), clock.now()))
+        clock.time += 600
+        assert gateway.directory.check(app.id, key) == app

@@ -11,7 +11,7 @@ from gevent.event import Event
 
 from core_doubles import HandClock, Recorder, add_device, make_app
 from inside_gateway import PATIENCE, await_that, counts, running, send, settle
-from onepush_core.dispatcher import Dispatcher
+from onepush_core.dispatcher import PAGES, Dispatcher
 from onepush_core.errors import DispatchStuck
 from onepush_core.gateway import Gateway
 from onepush_core.hookspecs import hookimpl
@@ -161,16 +161,16 @@ def test_dispatcher_goes_on_from_the_cursor(tmp_path):
     dying = Dying(calls=1)
     with running(tmp_path, dying, page_size=2) as gateway:
         app = make_app(gateway)
-        keys = [add_device(gateway, app, f"t{number}") for number in range(20)]
+        keys = [add_device(gateway, app, f"t{number}") for number in range(50)]
         message = send(gateway, app)
         assert dying.dead.wait(PATIENCE)
     recorder = Recorder()
     with running(tmp_path, recorder, page_size=2) as gateway:
         settle(gateway)
         again = [key for _, offered in recorder.calls for key in offered]
-        assert counts(gateway, app, message) == {"handedOff": 20}
+        assert counts(gateway, app, message) == {"handedOff": 50}
         assert gateway.status(app, message)["state"] == "finished"
-    assert 0 < len(dying.keys) < 20
+    assert 0 < len(dying.keys) < 50
     assert dying.keys + again == keys
 
 
@@ -243,14 +243,14 @@ def test_pages_of_ids_spare_each_other(tmp_path):
     listing, recorder = Listing([]), Recorder()
     with running(tmp_path, listing, recorder, page_size=1) as gateway:
         app = make_app(gateway)
-        keys = [add_device(gateway, app, f"t{number}") for number in range(8)]
+        keys = [add_device(gateway, app, f"t{number}") for number in range(2 * PAGES)]
         ids = gateway.read(lambda transaction: transaction.rows("SELECT id FROM device ORDER BY key"))
-        listing.ids = [ids[index][0] for index in (0, 2, 4, 6, 1, 3, 5, 7)]
+        listing.ids = [ids[index][0] for index in [*range(0, 2 * PAGES, 2), *range(1, 2 * PAGES, 2)]]
         recorder.connected = {key for key in keys if key != keys[2]}
         message = send(gateway, app, Selector("LISTED", ("x",)))
         settle(gateway)
-        assert [len(offered) for _, offered in recorder.calls] == [4, 4]
-        assert counts(gateway, app, message) == {"handedOff": 7, "pending": 1}
+        assert [len(offered) for _, offered in recorder.calls] == [PAGES, PAGES]
+        assert counts(gateway, app, message) == {"handedOff": 2 * PAGES - 1, "pending": 1}
 
 
 def test_hanging_audience_costs_a_delay(tmp_path, monkeypatch):

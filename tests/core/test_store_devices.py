@@ -160,3 +160,21 @@ def test_devices_are_found_by_their_tokens(gateway, app):
     add_device(gateway, make_app(gateway, "other"), "one", vendor="V")
     gateway.unregister(register(gateway, app, token="three", vendor="V"))
     assert gateway.find_by_tokens(app.key, "V", ["one", "two", "three"]) == [key]
+
+
+def test_delivery_names_nobody_else(tmp_path):
+    """A device that changed hands is not shown under its new owner's name where the old one got the message."""
+    with running(tmp_path) as gateway:
+        app = make_app(gateway)
+        add_device(gateway, app, "t", "ann")
+        message = send(gateway, app)
+        settle(gateway)
+        assert gateway.deliveries(app, message, None, 10)["deliveries"][0]["alias"] == "ann"
+        add_device(gateway, app, "t", "bob")
+        assert "alias" not in gateway.deliveries(app, message, None, 10)["deliveries"][0]
+
+
+def test_database_is_its_owners_only(tmp_path):
+    """The file holds tokens, numbers and texts: nobody else may read it."""
+    with running(tmp_path):
+        assert (tmp_path / "onepush.db").stat().st_mode & 0o077 == 0
