@@ -163,7 +163,7 @@ def test_devices_are_found_by_their_tokens(gateway, app):
 
 
 def test_delivery_names_nobody_else(tmp_path):
-    """A device that changed hands is not shown under its new owner's name where the old one got the message."""
+    """A device that changed hands is not shown under its new owner's name for what came before."""
     with running(tmp_path) as gateway:
         app = make_app(gateway)
         add_device(gateway, app, "t", "ann")
