@@ -44,6 +44,7 @@ class Ledger:
         self._queue_limit = queue_limit
         self._confirmed = confirmed
         self._confirms: dict[tuple[str, str], list[int]] = {}
+        self._grown: set[int] = set()
 
     def record(
         self,
@@ -73,11 +74,29 @@ class Ledger:
                 deliveries.count_outcomes(transaction, message.key, name, counts)
             if ended:
                 deliveries.end_devices(transaction, message.key, ended, DeliveryState.EXPIRED, now)
-            if page:
-                deliveries.drop_overflow(transaction, page, self._queue_limit, now)
             messages.advance(transaction, message.key, now, handed_off, cursor, dispatched)
 
         self._engine.keep(job)
+        if page:
+            self._limit_queues(page)
+
+    def _limit_queues(self, devices: Sequence[int]) -> None:
+        """Look at these devices' queues after the record: once for all that is recorded in a turn of the hub.
+
+        Sends that come in together are often for the same device, and a full queue is long to count.
+        """
+        if not self._grown:
+            gevent.get_hub().loop.run_callback(self._submit_limits)
+        self._grown.update(devices)
+
+    def _submit_limits(self) -> None:
+        grown, self._grown = sorted(self._grown), set()
+        if not grown:
+            return
+        now = self._clock.now()
+        self._engine.keep(
+            lambda transaction: deliveries.drop_overflow(transaction, grown, self._queue_limit, now)
+        )
 
     def _write(self, transaction: Transaction, message: Message, verdict: Verdict, now: int) -> int:
         """Write one verdict; how many deliveries it handed off."""
@@ -106,8 +125,8 @@ class Ledger:
 
     def flush(self) -> None:
         """Wait until everything said so far is on disk."""
-        if self._confirms:
-            self._submit_confirms()
+        self._submit_confirms()
+        self._submit_limits()
         self._engine.flush()
 
     def confirm(self, transport: str, message_id: str, device: int) -> None:

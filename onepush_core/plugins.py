@@ -29,6 +29,8 @@ FAILURES = 3
 DEADLINE = 2.0
 """Seconds a small hook may take: all but ``deliver``, ``startup`` and ``register_routes``."""
 HOOKS = tuple(name for name, value in vars(hookspecs).items() if hasattr(value, f"{NAMESPACE}_spec"))
+FIRST_RESULT = ("authenticate_app", "resolve_audience")
+"""Hooks marked ``firstresult``: their callers give an answer, those of the others a list of answers."""
 
 
 class PluginState(NamedTuple):
@@ -97,11 +99,11 @@ class Plugins:
         return self._callers[hook, name]
 
     def _make_caller(self, hook: str, name: str) -> Callable[..., Any]:
-        wrappers = {
-            one.plugin
-            for one in getattr(self.manager.hook, hook).get_hookimpls()
-            if one.hookwrapper or one.wrapper
-        }
+        found = getattr(self.manager.hook, hook).get_hookimpls()
+        wrappers = {one.plugin for one in found if one.hookwrapper or one.wrapper}
+        mine = [one for one in found if one.plugin_name == name]
+        if not wrappers and not self.tracer.active and len(mine) == 1 and not mine[0].kwargnames:
+            return _direct_caller(mine[0], hook)
         others = [
             plugin
             for other, plugin in self.manager.list_name_plugin()
@@ -192,7 +194,25 @@ class Plugins:
     def trace(self, write: Callable[[str], object] = sys.stderr.write) -> None:
         """Print each hook call: name, message, result (``ONEPUSH_TRACE=1``)."""
         self.tracer.start(write)
+        self._callers.clear()
         self.manager.add_hookcall_monitoring(self.tracer.before, self.tracer.after)
+
+
+def _direct_caller(implementation: Any, hook: str) -> Callable[..., Any]:
+    """What pluggy does for one implementation that nobody wraps, at a fifth of the cost.
+
+    An implementation may take fewer arguments than the hook has.
+    """
+    function, names = implementation.function, implementation.argnames
+
+    def call_first(**arguments: Any) -> Any:
+        return function(*[arguments[name] for name in names])
+
+    def call_each(**arguments: Any) -> list[Any]:
+        answer = function(*[arguments[name] for name in names])
+        return [] if answer is None else [answer]
+
+    return call_first if hook in FIRST_RESULT else call_each
 
 
 def _state(plugin: object) -> tuple[str, str | None]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from onepush_core.objects import DeliveryState, MessageState
 from onepush_core.store import messages
@@ -62,10 +62,10 @@ def insert_page(transaction: Transaction, message: int, devices: Sequence[int]) 
     """
     if not devices:
         return []
-    keys = transaction.keys(devices)
+    which, keys = _which(transaction, "key", devices)
     added = transaction.execute(
         "INSERT INTO delivery(message, device, state, attempts, asked, again)"
-        " SELECT ?, key, 0, 0, 0, 0 FROM device WHERE key IN KEYS ? AND active = 1 AND since < ?"
+        f" SELECT ?, key, 0, 0, 0, 0 FROM device WHERE {which} AND active = 1 AND since < ?"
         " AND EXISTS (SELECT 1 FROM message WHERE key = ? AND state = 0) ON CONFLICT DO NOTHING",
         (message, keys, message, message),
     ).rowcount
@@ -74,8 +74,8 @@ def insert_page(transaction: Transaction, message: int, devices: Sequence[int]) 
     if added == len(devices):
         return list(devices)
     rows = transaction.rows(
-        "SELECT device FROM delivery WHERE message = ? AND device IN KEYS ? AND state = 0 AND attempts = 0"
-        " ORDER BY device",
+        f"SELECT device FROM delivery WHERE message = ? AND {_which(transaction, 'device', devices)[0]}"
+        " AND state = 0 AND attempts = 0 ORDER BY device",
         (message, keys),
     )
     return [row[0] for row in rows]
@@ -127,9 +127,15 @@ def _due_clause(change: Change, schedule: Schedule, now: int) -> tuple[str, list
 def _devices_clause(transaction: Transaction, change: Change) -> tuple[str, list[object]]:
     if change.span:
         return "device BETWEEN ? AND ?", [change.devices[0], change.devices[-1]]
-    if len(change.devices) == 1:
-        return "device = ?", [change.devices[0]]
-    return "device IN KEYS ?", [transaction.keys(change.devices)]
+    where, keys = _which(transaction, "device", change.devices)
+    return where, [keys]
+
+
+def _which(transaction: Transaction, column: str, devices: Sequence[int]) -> tuple[str, Any]:
+    """A clause for these devices and its one parameter; most sends are for one device."""
+    if len(devices) == 1:
+        return f"{column} = ?", devices[0]
+    return f"{column} IN KEYS ?", transaction.keys(devices)
 
 
 def confirm(
@@ -201,10 +207,11 @@ def end_devices(
 
 def drop_overflow(transaction: Transaction, devices: Sequence[int], queue_limit: int, now: int) -> int:
     """Drop the oldest pending messages of devices that have more than ``queue_limit``; returns how many."""
+    which, keys = _which(transaction, "key", devices)
     full = transaction.rows(
-        "SELECT key FROM device WHERE key IN KEYS ? AND EXISTS (SELECT 1 FROM delivery"
+        f"SELECT key FROM device WHERE {which} AND EXISTS (SELECT 1 FROM delivery"
         " WHERE device = device.key AND state = 0 LIMIT 1 OFFSET ?)",
-        (transaction.keys(devices), queue_limit),
+        (keys, queue_limit),
     )
     return sum(_drop_oldest(transaction, device, queue_limit, now) for (device,) in full)
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import gevent
 import peewee
 import structlog
-from gevent.event import AsyncResult
+from gevent.hub import Waiter
 from gevent.threadpool import ThreadPool
 
 from onepush_core.errors import OnepushError, Overloaded, StoreUnavailable
@@ -25,6 +25,7 @@ Job = Callable[[Transaction], Any]
 Settle = Callable[[Any, BaseException | None], None]
 
 log = structlog.get_logger("onepush.store")
+PATIENCE = 30.0
 AGAIN = 0.5
 TRIES = 1200
 """A job that is kept is tried for ten minutes at least."""
@@ -35,9 +36,16 @@ class SqliteEngine:
     """Runs jobs against one SQLite file. Construct and use it on the hub.
 
     ``max_waiting``: jobs that may wait for the writer before ``write`` refuses (Overloaded).
+    ``patience``: seconds that a commit may take before those who wait for it are told so.
     """
 
-    def __init__(self, database: peewee.SqliteDatabase, max_waiting: int = 20_000, readers: int = 2) -> None:
+    def __init__(
+        self,
+        database: peewee.SqliteDatabase,
+        max_waiting: int = 20_000,
+        readers: int = 2,
+        patience: float = PATIENCE,
+    ) -> None:
         self._database = database
         self._max_waiting = max_waiting
         self._waiting: list[tuple[Job, Settle | None]] = []
@@ -45,6 +53,10 @@ class SqliteEngine:
         self._scheduled = False
         self._writer = ThreadPool(1)
         self._readers = ThreadPool(readers)
+        loop = gevent.get_hub().loop
+        self._wake = loop.run_callback
+        self._timer = loop.timer(patience, patience)
+        self._patient: dict[Any, None] = {}
 
     def read(self, job: Callable[[Transaction], T]) -> T:
         """Run a job that only reads; waits. Raises StoreUnavailable."""
@@ -58,30 +70,43 @@ class SqliteEngine:
         self,
         job: Callable[[Transaction], T],
         then: Callable[[T], object] | None = None,
-        timeout: float = 30.0,
+        timeout: float | None = None,
     ) -> T:
         """Run a job and wait until it is committed; ``then`` is called on the hub, in commit order.
 
-        Raises StoreUnavailable, Overloaded. After a timeout the job may still be committed.
+        ``timeout``: seconds, None: the engine's own patience. Raises StoreUnavailable, Overloaded. After
+        a timeout the job may still be committed.
         """
         if len(self._waiting) >= self._max_waiting:
             raise Overloaded()
-        waiter: AsyncResult[T] = AsyncResult()
+        waiter: Any = Waiter()
+        wake = self._wake
 
         def settle(result: T, error: BaseException | None) -> None:
-            if error is not None:
-                waiter.set_exception(error)
-                return
-            waiter.set(result)
-            if then is not None:
+            wake(waiter.switch, (result, error))
+            if error is None and then is not None:
                 then(result)
 
         self.submit(job, settle)
+        result, error = self._await(waiter) if timeout is None else _await_for(waiter, timeout)
+        if error is not None:
+            raise error
+        found: T = result
+        return found
+
+    def _await(self, waiter: Any) -> tuple[Any, BaseException | None]:
+        """Wait for a job's end; the commit that takes too long ends the wait, without a timer for each."""
+        self._patient[waiter] = None
         try:
-            result: T = waiter.get(timeout=timeout)  # type: ignore[assignment]  # None only if T has it
-        except gevent.Timeout as error:
-            raise StoreUnavailable() from error
-        return result
+            outcome: tuple[Any, BaseException | None] = waiter.get()
+        finally:
+            del self._patient[waiter]
+        return outcome
+
+    def _give_up(self) -> None:
+        """A commit hangs: whoever waits for it, or for the next, is told."""
+        for waiter in list(self._patient):
+            self._wake(waiter.switch, (None, StoreUnavailable()))
 
     def submit(self, job: Job, settle: Settle | None = None) -> None:
         """Run a job in the next commit without waiting; ``settle(result, error)`` is called on the hub.
@@ -110,11 +135,13 @@ class SqliteEngine:
             return
         batch, self._waiting = self._waiting, []
         self._running = True
+        self._timer.again(self._give_up)  # "start" would go on with what is left of the last time
         result = self._writer.spawn(self._commit, [job for job, _ in batch])
         result.rawlink(lambda done: self._settle_batch(batch, done))
 
     def _settle_batch(self, batch: list[tuple[Job, Settle | None]], done: Any) -> None:
         self._running = False
+        self._timer.stop()
         results = done.value if done.successful() else [(None, done.exception)] * len(batch)
         self._start_batch()
         for (_, settle), (result, error) in zip(batch, results, strict=True):
@@ -181,6 +208,15 @@ class SqliteEngine:
             return
         if isinstance(error, NoTransaction | sqlite3.OperationalError):
             self._database.close()
+
+
+def _await_for(waiter: Any, seconds: float) -> tuple[Any, BaseException | None]:
+    try:
+        with gevent.Timeout(seconds):
+            outcome: tuple[Any, BaseException | None] = waiter.get()
+    except gevent.Timeout as error:
+        raise StoreUnavailable() from error
+    return outcome
 
 
 class NoTransaction(Exception):

@@ -8,6 +8,8 @@ from onepush_core.objects import App, Message, MessageState
 from onepush_core.store.transaction import Row, Transaction
 
 COUNTS = ("total", "confirmed", "handed_off", "expired", "cancelled", "dropped")
+ALL_HANDED = "total = confirmed + handed_off + ? + expired + cancelled + dropped"
+"""Nothing is pending any more when so many more are handed off."""
 COLUMNS = "m.key, m.body, app.key, app.id, app.name"
 SOURCE = "message m JOIN app ON app.key = m.app"
 
@@ -88,10 +90,23 @@ def advance(
     transaction.execute(
         "UPDATE message SET handed_off = handed_off + ?,"
         " cursor = CASE WHEN ? > cursor THEN ? ELSE cursor END,"
-        " state = CASE WHEN state = 0 THEN ? ELSE state END WHERE key = ?",
-        (handed_off, cursor, cursor, int(dispatched), message),
+        f" finished_at = CASE WHEN (state <> 0 OR ?) AND {ALL_HANDED} THEN coalesce(finished_at, ?)"
+        " ELSE finished_at END,"
+        f" state = CASE WHEN (state = 1 OR (state = 0 AND ?)) AND {ALL_HANDED} THEN 2"
+        " WHEN state = 0 AND ? THEN 1 ELSE state END WHERE key = ?",
+        (
+            handed_off,
+            cursor,
+            cursor,
+            dispatched,
+            handed_off,
+            now,
+            dispatched,
+            handed_off,
+            dispatched,
+            message,
+        ),
     )
-    finish(transaction, message, now)
 
 
 def finish(transaction: Transaction, message: int, now: int) -> None:

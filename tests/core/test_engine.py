@@ -205,6 +205,28 @@ def test_engine_reports_a_late_commit_as_unknown(engine):
     assert keys(engine) == [1]
 
 
+def test_engine_reports_a_commit_that_hangs_to_all_who_wait(open_engine):
+    """Who waits for the commit in hand or for the next hears so; what was committed in the end is told on."""
+    engine = open_engine(patience=0.5)
+    release = hold_writer(engine)
+    told: list[int] = []
+
+    def write(number: int) -> str:
+        try:
+            engine.write(insert(number), then=told.append)
+        except StoreUnavailable:
+            return "unavailable"
+        return "written"
+
+    writers = [gevent.spawn(write, number) for number in (1, 2)]
+    gevent.joinall(writers, timeout=PATIENCE, raise_error=True)
+    assert [one.value for one in writers] == ["unavailable", "unavailable"]
+    release.set()
+    engine.flush()
+    assert keys(engine) == told == [1, 2]
+    assert engine.write(insert(3)) == 3
+
+
 @pytest.mark.parametrize(
     ("raised", "expected"),
     [(ValueError, ValueError), (UnknownMessage, UnknownMessage), (sqlite3.DatabaseError, StoreUnavailable)],
