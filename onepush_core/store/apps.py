@@ -18,7 +18,7 @@ def insert_app(transaction: Transaction, app_id: str, name: str, digest: str, no
 
 def add_key(transaction: Transaction, app_id: str, digest: str, now: int) -> bool:
     """A further live key; the oldest beyond two dies. False: no such app."""
-    found = transaction.row("SELECT key FROM app WHERE id = ?", (app_id,))
+    found = transaction.row("SELECT key FROM app WHERE id = ? FOR UPDATE", (app_id,))
     if found is None:
         return False
     transaction.execute(

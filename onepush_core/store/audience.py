@@ -10,6 +10,9 @@ import peewee
 from onepush_core.objects import Message
 from onepush_core.store.transaction import Transaction
 
+JOIN = "device d ON d.key = page.k AND {}"
+JOIN_BY_KEY = "LATERAL (SELECT d.key FROM device d WHERE d.key = page.k AND {} OFFSET 0) d ON true"
+"""The same, with no other way than to look each key up."""
 MERGED = 250
 """Queries in one compound SELECT; SQLite takes at most 500."""
 
@@ -41,7 +44,7 @@ def with_aliases(app: int, aliases: Sequence[str]) -> KeyQuery:
 
 
 def with_ids(app: int, ids: Sequence[str]) -> KeyQuery:
-    """The devices with these ids; the plus sign keeps SQLite from reading the whole app instead."""
+    """The devices with these ids; the plus sign keeps the database from reading the whole app instead."""
     statement = f"SELECT key FROM device WHERE +app = ? AND id IN ({_marks(ids)})"
     return KeyQuery(statement, (app, *ids), quick=True)
 
@@ -65,11 +68,12 @@ def read_page(
     transaction: Transaction, message: Message, query: KeyQuery | peewee.Select, after: int, limit: int
 ) -> Page:
     """The next page of a query of device keys, narrowed to whom this message may reach."""
-    statement, parameters = _page_of(query, after, limit)
+    statement, parameters = _page_of(query, after, limit, transaction.plans_by_statistics)
     narrow, values = narrowing(message)
+    join = JOIN_BY_KEY if transaction.plans_by_statistics else JOIN
     row = transaction.row(
         f"WITH page(k) AS ({statement}) SELECT count(*), max(page.k), ALL KEYS(d.key) FROM page"
-        f" LEFT JOIN device d ON d.key = page.k AND {narrow}",
+        f" LEFT JOIN {join.format(narrow)}",
         [*parameters, *values],
     )
     assert row is not None
@@ -77,9 +81,12 @@ def read_page(
     return Page(transaction.read_keys(keys), last if count >= limit else None)
 
 
-def _page_of(query: KeyQuery | peewee.Select, after: int, limit: int) -> tuple[str, Sequence[Any]]:
+def _page_of(
+    query: KeyQuery | peewee.Select, after: int, limit: int, bounded: bool
+) -> tuple[str, Sequence[Any]]:
     if isinstance(query, KeyQuery):
-        return _merged([query, *query.others], after, limit)
+        merged = _merged_bounded if bounded and query.others else _merged
+        return merged([query, *query.others], after, limit)
     column = query._returning[0]  # type: ignore[attr-defined]
     statement, parameters = query.where(column > after).order_by(column).limit(limit).sql()
     return statement, parameters
@@ -101,8 +108,23 @@ def _merged(queries: Sequence[KeyQuery], after: int, limit: int) -> tuple[str, l
     return f"{union} ORDER BY 1 LIMIT ?", [*(value for _, values in arms for value in values), limit]
 
 
+def _merged_bounded(queries: Sequence[KeyQuery], after: int, limit: int) -> tuple[str, list[Any]]:
+    """The same for an engine that reads each query to its end before it merges them."""
+    arms = [
+        (
+            f"({one.statement} AND {one.column} > ? ORDER BY {one.column} LIMIT ?)",
+            [*one.parameters, after, limit],
+        )
+        for one in queries
+    ]
+    union = " UNION ".join(statement for statement, _ in arms)
+    return f"{union} ORDER BY 1 LIMIT ?", [*(value for _, values in arms for value in values), limit]
+
+
 def read_named(transaction: Transaction, message: Message, ids: Sequence[str]) -> list[int]:
     """Keys of the devices with these ids, narrowed to whom this message may reach."""
+    if not ids:
+        return []
     narrow, values = narrowing(message)
     rows = transaction.rows(
         f"SELECT d.key FROM device d WHERE d.id IN ({_marks(ids)}) AND {narrow} ORDER BY d.key",
@@ -114,9 +136,9 @@ def read_named(transaction: Transaction, message: Message, ids: Sequence[str]) -
 def narrowing(message: Message) -> tuple[str, list[Any]]:
     """Same app, registered at acceptance, and platform and tenant where the send names them.
 
-    The devices are known by key or id: the plus sign keeps SQLite from reading the whole app instead.
+    The devices are known by key or id: the plus sign keeps the database from reading the whole app instead.
     """
-    clauses = ["d.active = 1", "+d.app = ?", "d.since < ?"]
+    clauses = ["+d.active = 1", "+d.app = ?", "d.since < ?"]
     values: list[Any] = [message.app.key, message.key]
     if message.platform != "ALL":
         clauses.append("d.platform = ?")

@@ -1,50 +1,55 @@
-"""Open a database by URL, bring its schema up to date, and guard it against a second gateway."""
+"""Open a database by URL, bring its schema up to date, and guard it against a second gateway.
+
+What is peculiar to one kind of database is in ``sqlite_file`` and ``postgres_server``.
+"""
 
 from __future__ import annotations
 
-import fcntl
-import os
-import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import peewee
 from playhouse.migrations import MigrationError, Runner
 
 from onepush_core.errors import ConfigurationError
+from onepush_core.settings import StoreSettings
+from onepush_core.store import sqlite_file
+from onepush_core.store.sqlite import SqliteEngine
+
+if TYPE_CHECKING:
+    from onepush_core.store.engine import Engine
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-PRAGMAS = {
-    "journal_mode": "wal",
-    "synchronous": "full",
-    "busy_timeout": 5000,
-    "foreign_keys": 1,
-    "cache_size": -64_000,
-    "wal_autocheckpoint": 4000,
-    "journal_size_limit": 64 * 1024 * 1024,
-}
+POSTGRES = ("postgresql://", "postgres://")
+PATIENCE = 30.0
 
 
-def sqlite_path(url: str) -> Path:
-    """The file that a ``sqlite:///`` URL names. Raises ConfigurationError."""
-    prefix, separator, path = url.partition(":///")
-    if prefix != "sqlite" or not separator or not path:
-        raise ConfigurationError("store.database: this version takes sqlite:///path/to/file.db only")
-    return Path(path)
+class Lock(Protocol):
+    """Held by at most one process; it ends with the process."""
+
+    def acquire(self, patience: float) -> bool:
+        """Try for ``patience`` seconds; False when another process keeps it."""
+
+    def release(self) -> None:
+        """Give the lock back."""
 
 
-def open_database(url: str) -> peewee.SqliteDatabase:
-    """A database with our pragmas, its folder made. Raises ConfigurationError."""
-    path = sqlite_path(url)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # it holds tokens, numbers and texts
-        database = peewee.SqliteDatabase(str(path), pragmas=PRAGMAS, check_same_thread=False)
-        database.connect(reuse_if_open=True)
-        database.execute_sql("SELECT count(*) FROM sqlite_master")  # type: ignore[no-untyped-call]
-    except (OSError, peewee.PeeweeException) as error:
-        raise ConfigurationError(f"store.database: cannot open the database: {_reason(error)}") from error
-    return database
+def open_database(url: str) -> peewee.Database:
+    """A database that was there when asked. Raises ConfigurationError."""
+    if url.startswith(POSTGRES):
+        database: peewee.Database = _postgres().open_database(url)
+        return database
+    return sqlite_file.open_database(url)
+
+
+def open_engine(database: peewee.Database, settings: StoreSettings) -> Engine:
+    """The engine for a database that was opened."""
+    if isinstance(database, peewee.SqliteDatabase):
+        return SqliteEngine(database, settings.max_waiting)
+    from onepush_core.store.postgres import PostgresEngine
+
+    return PostgresEngine(settings.database, settings.max_waiting, settings.pool)
 
 
 def migrate(database: peewee.Database, directory: Path = MIGRATIONS, owner: str = "core") -> list[str]:
@@ -52,64 +57,54 @@ def migrate(database: peewee.Database, directory: Path = MIGRATIONS, owner: str 
 
     Runs under an exclusive lock, so that two starts at once apply each migration once.
     """
+    lock = migration_lock(database)
     try:
+        if not lock.acquire(PATIENCE):
+            raise ConfigurationError("store.database: another process is migrating the database")
         runner = Runner(database, str(directory), table_name=f"migration_{owner}")
-        with migration_lock(database):
-            applied: list[str] = runner.up() or []
+        applied: list[str] = runner.up() or []
     except (MigrationError, peewee.PeeweeException, OSError) as error:
         raise ConfigurationError(f"store.database: migration failed: {_reason(error)}") from error
+    finally:
+        lock.release()
+        if not isinstance(database, peewee.SqliteDatabase):
+            database.close()  # the engine has connections of its own
     return applied
 
 
-class FileLock:
-    """An exclusive lock on a file beside the database; the kernel frees it when the process dies."""
-
-    def __init__(self, database: Any, suffix: str) -> None:
-        self._path = f"{database.database}{suffix}"
-        self._file: int | None = None
-
-    def acquire(self, patience: float) -> bool:
-        """Try for ``patience`` seconds; False when another process keeps it."""
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        deadline = time.monotonic() + patience
-        while not self._try():
-            if time.monotonic() >= deadline:
-                self.release()
-                return False
-            time.sleep(0.05)
-        return True
-
-    def _try(self) -> bool:
-        assert self._file is not None
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    def release(self) -> None:
-        """Give the lock back."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
-
-    def __enter__(self) -> FileLock:
-        if not self.acquire(30.0):
-            raise ConfigurationError("store.database: another process is migrating the database")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
-
-
-def migration_lock(database: Any) -> FileLock:
+def migration_lock(database: peewee.Database) -> Lock:
     """Held while migrations run."""
-    return FileLock(database, ".migrate.lock")
+    return _lock(database, "migrate")
 
 
-def worker_lock(database: Any) -> FileLock:
-    """Held by the one worker that serves a SQLite database."""
-    return FileLock(database, ".worker.lock")
+def worker_lock(database: peewee.Database) -> Lock:
+    """Held by the one worker that serves a database."""
+    return _lock(database, "worker")
+
+
+def _lock(database: Any, name: str) -> Lock:
+    if isinstance(database, peewee.SqliteDatabase):
+        return sqlite_file.FileLock(database, f".{name}.lock")
+    lock: Lock = _postgres().ServerLock(database, name)
+    return lock
+
+
+def listen(url: str, ring: Callable[[int], object]) -> None:
+    """Call ``ring(worker)`` whenever a worker has mail in the shared database, for ever."""
+    from onepush_core.store.listening import listen
+
+    listen(url, ring)
+
+
+def _postgres() -> Any:
+    """The module that needs psycopg, which only those install who use PostgreSQL."""
+    try:
+        from onepush_core.store import postgres_server
+    except ImportError as error:
+        raise ConfigurationError(
+            f"store.database: PostgreSQL needs psycopg ({error}): pip install 'onepush-core[postgres]'"
+        ) from error
+    return postgres_server
 
 
 def _reason(error: Exception) -> str:

@@ -7,19 +7,16 @@ total = confirmed + handed off + expired + cancelled + dropped + pending.
 from __future__ import annotations
 
 import enum
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from onepush_core.objects import DeliveryState, MessageState
-from onepush_core.store import messages
+from onepush_core.store import counters, messages
 from onepush_core.store.trail import OURSELVES, Entry, add_entry
 from onepush_core.store.transaction import Row, Transaction
 
 FOREVER = 2**62
 NOTHING = -1
-LEASED = 1 << 62
-"""A bit of ``asked`` that belongs to no transport."""
 
 
 class Due(enum.Enum):
@@ -39,8 +36,9 @@ class Change(NamedTuple):
 
     ``state``: HANDED_OFF, or PENDING (nothing final). ``attempt``: it was handed to the transport.
     ``asked``/``again``: the transport's bit, to be set, or 0. ``due``: milliseconds since the epoch.
-    ``lease``: somebody works on it until ``due``; a crash ends the lease (``end_leases``).
+    ``lease``: the worker works on it until ``due``; its end ends the lease (``end_leases``, ``reap``).
     ``span``: the devices (ascending) are all those between the first and the last that are pending.
+    ``untouched``: only where no other worker has recorded something since it was offered.
     """
 
     devices: Sequence[int]
@@ -52,33 +50,51 @@ class Change(NamedTuple):
     due: int | None = None
     span: bool = False
     lease: bool = False
+    untouched: bool = False
 
 
-def insert_page(transaction: Transaction, message: int, devices: Sequence[int]) -> list[int]:
-    """Add pending deliveries; returns the devices that are really to be offered.
+class Elsewhere(NamedTuple):
+    """Devices whose connections other workers than this one hold come due at this time: see HANDED_OVER."""
+
+    worker: int
+    due: int
+
+
+HELD_BY_OTHERS = (
+    "CASE WHEN EXISTS (SELECT 1 FROM presence p WHERE p.device = device.key AND p.worker <> ?)"
+    " THEN CAST(? AS BIGINT) END"
+)
+
+
+def insert_page(
+    transaction: Transaction, message: int, devices: Sequence[int], elsewhere: Elsewhere | None = None
+) -> tuple[list[int], int]:
+    """Add pending deliveries; (the devices that are really to be offered, how many were added now).
 
     A device that was unregistered meanwhile is left out, and so are all when the message was
     cancelled. After a crash the page may have been added before: only those not yet handled count.
     """
     if not devices:
-        return []
+        return [], 0
     which, keys = _which(transaction, "key", devices)
+    # Set now, so that this worker has no need to write to rows that the others write to.
+    due, values = ("NULL", ()) if elsewhere is None else (HELD_BY_OTHERS, tuple(elsewhere))
     added = transaction.execute(
-        "INSERT INTO delivery(message, device, state, attempts, asked, again)"
-        f" SELECT ?, key, 0, 0, 0, 0 FROM device WHERE {which} AND active = 1 AND since < ?"
+        "INSERT INTO delivery(message, device, state, attempts, asked, again, due)"
+        f" SELECT ?, key, 0, 0, 0, 0, {due} FROM device WHERE {which} AND +active = 1 AND since < ?"
         " AND EXISTS (SELECT 1 FROM message WHERE key = ? AND state = 0) ON CONFLICT DO NOTHING",
-        (message, keys, message, message),
+        (message, *values, keys, message, message),
     ).rowcount
     if added:
-        transaction.execute("UPDATE message SET total = total + ? WHERE key = ?", (added, message))
+        counters.grow(transaction, message, added)
     if added == len(devices):
-        return list(devices)
+        return list(devices), added
     rows = transaction.rows(
         f"SELECT device FROM delivery WHERE message = ? AND {_which(transaction, 'device', devices)[0]}"
         " AND state = 0 AND attempts = 0 ORDER BY device",
         (message, keys),
     )
-    return [row[0] for row in rows]
+    return [row[0] for row in rows], added
 
 
 class Schedule:
@@ -95,20 +111,25 @@ class Schedule:
         self.due = f"? + {gap} * (800 + (device * 7919 + attempts * 104729 + message * 31) % 401) / 1000"
 
 
-def apply_change(transaction: Transaction, message: int, change: Change, schedule: Schedule, now: int) -> int:
-    """Write one change to those of its deliveries that are still pending; how many that were.
+def apply_change(
+    transaction: Transaction, message: int, change: Change, schedule: Schedule, now: int, worker: int
+) -> int:
+    """Write one change of this worker to those of its deliveries that are still pending; how many that were.
 
-    What was handed off is still to be counted with ``messages.advance``.
+    What was handed off is still to be counted with ``counters.advance``.
     """
     if not change.devices:
         return 0
     due, values = _due_clause(change, schedule, now)
     where, place = _devices_clause(transaction, change)
-    asked = change.asked | (LEASED if change.lease else 0)
+    if change.untouched:
+        where += " AND (holder = ? OR (attempts = 0 AND due IS NULL))"
+        place.append(worker)
+    holder = worker if change.lease else None
     cursor = transaction.execute(
         f"UPDATE delivery SET due = {due}, state = ?, attempts = attempts + ?,"
-        f" asked = (asked & ~{LEASED}) | ?, again = again | ? WHERE message = ? AND state = 0 AND {where}",
-        [*values, change.state, int(change.attempt), asked, change.again, message, *place],
+        f" asked = asked | ?, again = again | ?, holder = ? WHERE message = ? AND state = 0 AND {where}",
+        [*values, change.state, int(change.attempt), change.asked, change.again, holder, message, *place],
     )
     changed: int = cursor.rowcount
     return changed
@@ -154,7 +175,7 @@ def confirm(
     news = pending + handed
     if news:
         add_entry(transaction, message, Entry(news, now, transport, "confirmed", None))
-        messages.count(transaction, message, now, confirmed=len(news), handed_off=-len(handed))
+        counters.count(transaction, message, now, confirmed=len(news), handed_off=-len(handed))
     return message, news
 
 
@@ -177,7 +198,7 @@ def cancel_device(transaction: Transaction, device: int, reason: str, now: int) 
     )
     for (message,) in rows:
         add_entry(transaction, message, Entry((device,), now, OURSELVES, "cancelled", reason))
-        messages.count(transaction, message, now, cancelled=1)
+        counters.count(transaction, message, now, cancelled=1)
 
 
 def end_pending(
@@ -202,7 +223,7 @@ def end_devices(
         (state, message, transaction.keys(devices)),
     ).rowcount
     if ended:
-        messages.count(transaction, message, now, **{state.name.lower(): ended})
+        counters.count(transaction, message, now, **{state.name.lower(): ended})
 
 
 def drop_overflow(transaction: Transaction, devices: Sequence[int], queue_limit: int, now: int) -> int:
@@ -217,27 +238,29 @@ def drop_overflow(transaction: Transaction, devices: Sequence[int], queue_limit:
 
 
 def _drop_oldest(transaction: Transaction, device: int, queue_limit: int, now: int) -> int:
-    rows = transaction.rows(
-        "SELECT message FROM delivery WHERE device = ? AND state = 0 ORDER BY message DESC LIMIT ? OFFSET ?",
-        (device, FOREVER, queue_limit),
+    dropped = transaction.rows(
+        "UPDATE delivery SET state = ?, due = NULL WHERE device = ? AND state = 0 AND message IN"
+        " (SELECT message FROM delivery WHERE device = ? AND state = 0"
+        " ORDER BY message DESC LIMIT ? OFFSET ?) RETURNING message",
+        (DeliveryState.DROPPED, device, device, FOREVER, queue_limit),
     )
-    for (message,) in rows:
-        transaction.execute(
-            "UPDATE delivery SET state = ?, due = NULL WHERE message = ? AND device = ?",
-            (DeliveryState.DROPPED, message, device),
-        )
+    for (message,) in dropped:
         add_entry(transaction, message, Entry((device,), now, OURSELVES, "dropped", "queue full"))
-        messages.count(transaction, message, now, dropped=1)
-    return len(rows)
+        counters.count(transaction, message, now, dropped=1)
+    return len(dropped)
 
 
 def backlog(transaction: Transaction, device: int, after: int, now: int, limit: int) -> list[Row]:
-    """Messages pending for a device, oldest first: rows of ``messages.COLUMNS``."""
+    """Messages pending for a device, oldest first: rows of ``messages.COLUMNS``.
+
+    Not those from before the device changed hands: another process may have been adding one just then.
+    """
     return transaction.rows(
         f"SELECT {messages.COLUMNS} FROM {messages.SOURCE} JOIN delivery x ON x.message = m.key"
-        " WHERE x.device = ? AND x.state = 0 AND x.message > ? AND m.expires_at > ? AND m.state <> ?"
+        " WHERE x.device = ? AND x.state = 0 AND x.message > ?"
+        " AND x.message > (SELECT since FROM device WHERE key = ?) AND m.expires_at > ? AND m.state <> ?"
         " ORDER BY x.message LIMIT ?",
-        (device, after, now, MessageState.CANCELLED, limit),
+        (device, after, device, now, MessageState.CANCELLED, limit),
     )
 
 
@@ -251,17 +274,4 @@ def states_of(transaction: Transaction, message: int, after: int, limit: int) ->
         " x.attempts FROM delivery x"
         " JOIN device d ON d.key = x.device WHERE x.message = ? AND x.device > ? ORDER BY x.device LIMIT ?",
         (message, after, limit),
-    )
-
-
-def count_outcomes(transaction: Transaction, message: int, transport: str, counts: Counter[str]) -> None:
-    """Add to what a transport has answered for a message."""
-    values = [counts[name] for name in ("sent", "delivered", "failed", "gone")]
-    transaction.execute(
-        "INSERT INTO message_transport(message, transport, sent, delivered, failed, gone)"
-        " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT(message, transport) DO UPDATE SET"
-        " sent = message_transport.sent + excluded.sent,"
-        " delivered = message_transport.delivered + excluded.delivered,"
-        " failed = message_transport.failed + excluded.failed, gone = message_transport.gone + excluded.gone",
-        (message, transport, *values),
     )

@@ -22,7 +22,7 @@ def register(
     accepted earlier.
     """
     old = transaction.row(
-        "SELECT key, id, alias, tenant, platform, active FROM device WHERE app = ? AND token = ?",
+        "SELECT key, id, alias, tenant, platform, active FROM device WHERE app = ? AND token = ? FOR UPDATE",
         (app, new.token),
     )
     if old is None:
@@ -76,7 +76,7 @@ def tags_of(transaction: Transaction, device: int) -> list[str]:
 
 def unregister(transaction: Transaction, device_id: str, now: int) -> int | None:
     """Mark a device inactive and cancel what is pending for it; its key, or None if it never was."""
-    row = transaction.row("SELECT key, active FROM device WHERE id = ?", (device_id,))
+    row = transaction.row("SELECT key, active FROM device WHERE id = ? FOR UPDATE", (device_id,))
     if row is None:
         return None
     key: int = row[0]

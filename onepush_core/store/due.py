@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from onepush_core.objects import Device
-from onepush_core.store.deliveries import LEASED
+from onepush_core.objects import DeliveryState, Device
+from onepush_core.store.deliveries import end_devices
 from onepush_core.store.devices import COLUMNS
 from onepush_core.store.transaction import Transaction
 
@@ -25,30 +26,66 @@ def next_due(transaction: Transaction) -> int | None:
     return row[0] if row else None
 
 
-def claim_due(transaction: Transaction, now: int, lease_until: int, limit: int) -> list[Due]:
-    """Take up to ``limit`` deliveries that are due; until ``lease_until`` nobody else will."""
+def claim_due(transaction: Transaction, now: int, lease_until: int, limit: int, holder: int) -> list[Due]:
+    """Take up to ``limit`` deliveries that are due for ``holder``; until ``lease_until`` nobody else will.
+
+    Those of devices that were unregistered or changed hands are cancelled: another process may have been
+    adding one just then.
+    """
     claimed = transaction.rows(
-        f"UPDATE delivery SET due = ?, asked = asked | {LEASED} WHERE (message, device) IN"
-        " (SELECT message, device FROM delivery WHERE due <= ? ORDER BY due LIMIT ?)"
+        "UPDATE delivery SET due = ?, holder = ? WHERE (message, device) IN"
+        " (SELECT message, device FROM delivery WHERE due <= ? ORDER BY due LIMIT ? FOR UPDATE SKIP LOCKED)"
         " RETURNING message, device, asked, again, attempts",
-        (lease_until, now, limit),
+        (lease_until, holder, now, limit),
     )
     keys = transaction.keys(sorted({row[1] for row in claimed}))
     devices = {
         row[0]: row
-        for row in transaction.rows(f"SELECT {COLUMNS} FROM device d WHERE d.key IN KEYS ?", (keys,))
+        for row in transaction.rows(
+            f"SELECT {COLUMNS}, d.active, d.since FROM device d WHERE d.key IN KEYS ?", (keys,)
+        )
     }
-    return [
-        Due(message, asked, again, Device(*[*devices[device], attempts]))
-        for message, device, asked, again, attempts in claimed
-    ]
+    found: list[Due] = []
+    for message, key, asked, again, attempts in claimed:
+        *device, active, since = devices[key]
+        if active and since < message:
+            found.append(Due(message, asked, again, Device(*[*device, attempts])))
+        else:
+            end_devices(transaction, message, [key], DeliveryState.CANCELLED, now)
+    return found
+
+
+def open_until(transaction: Transaction, devices: Sequence[int], message: int) -> list[Due]:
+    """What is pending of a message for these devices, and what they should have had before and had not.
+
+    Oldest message first.
+    """
+    rows = transaction.rows(
+        f"SELECT x.message, x.asked, x.again, {COLUMNS}, x.attempts FROM delivery x"
+        " JOIN device d ON d.key = x.device AND d.active = 1 AND d.since < x.message"
+        " WHERE x.device IN KEYS ? AND x.state = 0"
+        " AND (x.message = ? OR (x.message < ? AND x.attempts = 0)) ORDER BY x.message, x.device",
+        (transaction.keys(devices), message, message),
+    )
+    return [Due(key, asked, again, Device(*device)) for key, asked, again, *device in rows]
+
+
+def due_first(transaction: Transaction, app: int, until: int) -> list[tuple[int, int]]:
+    """Message and device of each first delivery of an app's dispatched messages that comes due by then.
+
+    ``until``: milliseconds since the epoch.
+    """
+    rows = transaction.rows(
+        "SELECT x.message, x.device FROM delivery x JOIN message m ON m.key = x.message"
+        " WHERE x.due <= ? AND x.state = 0 AND x.attempts = 0 AND m.app = ? AND m.state = 1",
+        (until, app),
+    )
+    return [(message, device) for message, device in rows]
 
 
 def end_leases(transaction: Transaction, now: int) -> int:
     """Make due what a process that is gone had in hand; returns how many. Only for a store of our own."""
     ended: int = transaction.execute(
-        f"UPDATE delivery SET due = ?, asked = asked & ~{LEASED}"
-        f" WHERE due IS NOT NULL AND asked & {LEASED} <> 0",
-        (now,),
+        "UPDATE delivery SET due = ?, holder = NULL WHERE holder IS NOT NULL AND state = 0", (now,)
     ).rowcount
     return ended

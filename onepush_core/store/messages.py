@@ -5,11 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from onepush_core.objects import App, Message, MessageState
+from onepush_core.store.counters import COUNTS, write_counted
 from onepush_core.store.transaction import Row, Transaction
 
-COUNTS = ("total", "confirmed", "handed_off", "expired", "cancelled", "dropped")
-ALL_HANDED = "total = confirmed + handed_off + ? + expired + cancelled + dropped"
-"""Nothing is pending any more when so many more are handed off."""
 COLUMNS = "m.key, m.body, app.key, app.id, app.name"
 SOURCE = "message m JOIN app ON app.key = m.app"
 
@@ -74,53 +72,9 @@ def apps_with_work(transaction: Transaction) -> list[int]:
     return [row[0] for row in transaction.rows("SELECT DISTINCT app FROM message WHERE state = 0")]
 
 
-def count(transaction: Transaction, message: int, now: int, **changes: int) -> None:
-    """Add to the message's counters, and finish it when nothing is pending any more."""
-    parts = ", ".join([f"{name} = {name} + ?" for name in changes])
-    transaction.execute(f"UPDATE message SET {parts} WHERE key = ?", (*changes.values(), message))
-    finish(transaction, message, now)
-
-
-def advance(
-    transaction: Transaction, message: int, now: int, handed_off: int, cursor: int | None, dispatched: bool
-) -> None:
-    """Count what a round has handed off, and note how far the first round has come."""
-    if not (handed_off or dispatched or cursor is not None):
-        return
-    transaction.execute(
-        "UPDATE message SET handed_off = handed_off + ?,"
-        " cursor = CASE WHEN ? > cursor THEN ? ELSE cursor END,"
-        f" finished_at = CASE WHEN (state <> 0 OR ?) AND {ALL_HANDED} THEN coalesce(finished_at, ?)"
-        " ELSE finished_at END,"
-        f" state = CASE WHEN (state = 1 OR (state = 0 AND ?)) AND {ALL_HANDED} THEN 2"
-        " WHEN state = 0 AND ? THEN 1 ELSE state END WHERE key = ?",
-        (
-            handed_off,
-            cursor,
-            cursor,
-            dispatched,
-            handed_off,
-            now,
-            dispatched,
-            handed_off,
-            dispatched,
-            message,
-        ),
-    )
-
-
-def finish(transaction: Transaction, message: int, now: int) -> None:
-    """Mark the message as ended when its first round is done and nothing is pending."""
-    transaction.execute(
-        "UPDATE message SET finished_at = ?, state = CASE WHEN state = 1 THEN 2 ELSE state END"
-        " WHERE key = ? AND state IN (1, 3) AND finished_at IS NULL"
-        " AND total = confirmed + handed_off + expired + cancelled + dropped",
-        (now, message),
-    )
-
-
 def mark_cancelled(transaction: Transaction, message: int) -> bool:
     """False when it had ended before."""
+    write_counted(transaction)
     cursor = transaction.execute(
         "UPDATE message SET state = ? WHERE key = ? AND state IN (0, 1)", (MessageState.CANCELLED, message)
     )

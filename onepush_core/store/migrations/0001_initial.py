@@ -57,12 +57,21 @@ TABLES = (
     "CREATE TABLE probe (key INTEGER PRIMARY KEY, at BIGINT NOT NULL)",
     "INSERT INTO probe(key, at) VALUES (1, 0)",
 )
+# Which transactions a writer has committed: asked when a connection was lost in the middle of a commit.
+ONLY_POSTGRES = ("CREATE TABLE batch (writer TEXT PRIMARY KEY, number BIGINT NOT NULL, at BIGINT NOT NULL)",)
 SQLITE = {"serial": "INTEGER PRIMARY KEY AUTOINCREMENT", "clustered": "WITHOUT ROWID", "bytes": "BLOB"}
 POSTGRES = {"serial": "BIGSERIAL PRIMARY KEY", "clustered": "", "bytes": "BYTEA"}
 
 
 def up(migrator: Any, db: Any) -> None:
     """Create everything."""
-    words = SQLITE if type(db).__name__.startswith("Sqlite") else POSTGRES
-    for statement in TABLES:
-        db.execute_sql(statement.format(**words))
+    if type(db).__name__.startswith("Sqlite"):
+        statements = [statement.format(**SQLITE) for statement in TABLES]
+    else:
+        # Text is compared byte by byte, as SQLite does; no upgrade of the system's locales harms an index.
+        statements = [
+            statement.format(**POSTGRES).replace(" TEXT", ' TEXT COLLATE "C"')
+            for statement in (*TABLES, *ONLY_POSTGRES)
+        ]
+    for statement in statements:
+        db.execute_sql(statement)

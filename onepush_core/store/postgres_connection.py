@@ -1,0 +1,115 @@
+"""Connections to PostgreSQL: where to, set up how, and what went wrong in words without a password.
+
+Made by psycopg 3, which waits through gevent by itself.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import psycopg
+from psycopg import errors
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import TransactionStatus
+
+from onepush_core.errors import ConfigurationError
+from onepush_core.store.postgres_transaction import KeyArray, KeyArrayDumper
+
+OLDEST = 12
+CONNECT_TIMEOUT = 5
+"""Seconds; a server that takes the connection and then says nothing is not waited for longer."""
+Connection = psycopg.Connection[Any]
+# Not a job's fault: the server is full, going down, a standby by now, or somebody keeps a lock.
+TROUBLES = (psycopg.OperationalError, psycopg.InterfaceError, errors.ReadOnlySqlTransaction)
+PREPARED = 500
+"""Statements that a connection keeps prepared: ours, each in variants, as integers come in three sizes."""
+DEFAULTS: dict[str, Any] = {
+    "connect_timeout": CONNECT_TIMEOUT,
+    "application_name": "onepush",
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
+"""What a URL may set otherwise. A peer that is gone without a word is noticed in about fifteen seconds."""
+# A transaction of ours takes milliseconds: what is idle in one belongs to a process that was stopped or lost
+# its network, and others wait for its locks. A commit is an fsync here whatever the server's default is.
+# Statements of ours look rows up by their keys, page by page, as SQLite does: by indexes, in nested loops. A
+# plan that reads whole tables instead is a misjudgement, for example as long as there are no statistics.
+SETTINGS = (
+    "SET idle_in_transaction_session_timeout = '5s'; SET statement_timeout = '15s'; SET lock_timeout = '8s';"
+    " SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off; SET jit = off;"
+    " SET max_parallel_workers_per_gather = 0;"
+    " SELECT set_config('synchronous_commit', 'on', false)"
+    " WHERE current_setting('synchronous_commit') = 'off'"
+)
+
+
+def connection_parameters(url: str) -> dict[str, Any]:
+    """What libpq takes from a URL, and our defaults. Raises ConfigurationError, without the URL in it.
+
+    After a bare @ in a password libpq takes its rest for the host, which ends up in messages.
+    """
+    try:
+        if url.partition("?")[0].count("@") > 1:
+            raise psycopg.ProgrammingError("more than one @")
+        given = conninfo_to_dict(url)
+    except psycopg.Error:
+        given = {"port": "none"}
+    if not all(port.isdigit() for port in str(given.get("port", 0)).split(",")):
+        raise ConfigurationError("store.database: not a valid URL: postgresql://user@host:port/database")
+    return {**DEFAULTS, **given}
+
+
+def connect(parameters: dict[str, Any]) -> Connection:
+    """A connection for statements of ours, in autocommit mode. Raises psycopg.Error."""
+    connection = psycopg.connect(**_resolved(parameters), autocommit=True)
+    try:
+        connection.adapters.register_dumper(KeyArray, KeyArrayDumper)
+        connection.execute(SETTINGS)
+        connection.prepared_max = PREPARED
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _resolved(parameters: dict[str, Any]) -> dict[str, Any]:
+    """With the address of a host that is a name: libpq would look it up and block the hub meanwhile."""
+    host = parameters.get("host")
+    if not host or "hostaddr" in parameters or "," in host or host.startswith(("/", "@")):
+        return parameters
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise psycopg.OperationalError(f"cannot find the host {host!r}") from error
+    return {**parameters, "hostaddr": found[0][4][0]}
+
+
+def is_usable(connection: Connection) -> bool:
+    """Whether the connection stands and is in no transaction."""
+    return not connection.closed and connection.info.transaction_status == TransactionStatus.IDLE
+
+
+def is_lost(error: psycopg.Error) -> bool:
+    """Whether the error is the end of a connection (classes 08 and 57P, or none at all), or a standby's."""
+    code = error.sqlstate
+    return code is None or code.startswith(("08", "57P")) or code in ("25P03", "25006")
+
+
+def reason_of(error: BaseException) -> str:
+    """What went wrong, in one line: no values and no password."""
+    if isinstance(error, psycopg.Error) and error.diag.message_primary:
+        return f"{error.diag.message_primary} ({error.sqlstate})"
+    lines = str(error).splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def check_server(connection: Connection) -> None:
+    """Raises ConfigurationError for a server that is too old."""
+    version = connection.info.server_version // 10_000
+    if version < OLDEST:
+        raise ConfigurationError(
+            f"store.database: PostgreSQL {OLDEST} or newer is needed; this server is {version}"
+        )
