@@ -19,6 +19,7 @@ COMMAND_GROUP = "onepush.commands"
 OWN_COMMANDS = {
     "app": "onepush_core.cli.app:app",
     "migrate": "onepush_core.cli.migrate:migrate",
+    "plugin": "onepush_core.cli.plugin:plugin",
     "plugins": "onepush_core.cli.plugins:plugins",
     "send": "onepush_core.cli.send:send",
     "serve": "onepush_core.cli.serve:serve",
@@ -55,7 +56,10 @@ def _plugin_commands() -> dict[str, EntryPoint]:
 
 
 def _load(point: EntryPoint) -> click.Command | None:
+    from onepush_core.finding import check_release
+
     try:
+        check_release(point)
         command = point.load()
     except Exception as error:  # a broken plugin must not take the other commands along
         package = point.dist.name if point.dist else point.module

@@ -13,13 +13,16 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def open_gateway(options: dict[str, Any]) -> Iterator[Gateway]:
-    """The gateway of a command's settings, its schema up to date. Raises ConfigurationError."""
+def open_gateway(options: dict[str, Any], lenient: bool = False) -> Iterator[Gateway]:
+    """The gateway of a command's settings, its schema up to date. Raises ConfigurationError.
+
+    ``lenient``: a required plugin that cannot take part is set aside like any other, for who wants to see it.
+    """
     settings = settings_from(options)
 
     from onepush_core.gateway import Gateway
     from onepush_core.logs import configure_logs
 
     configure_logs(settings.log)
-    with Gateway.open(settings) as gateway:
+    with Gateway.open(settings, lenient=lenient) as gateway:
         yield gateway

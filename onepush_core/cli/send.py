@@ -46,8 +46,13 @@ class JsonText(click.ParamType[Any]):
 def send(
     url: str, app_id: str, app_key: str, as_json: bool, idempotency_key: str | None, **message: Any
 ) -> None:
-    """Send ALERT and print the request id, by which `onepush status` finds it again."""
+    """Send ALERT and print the request id, by which `onepush status` finds it again.
+
+    A message is stored, and kept as long as it lives, even while no transport is loaded; stderr says so then.
+    """
     answer = open_client(url, app_id, app_key).send(message_body(**message), idempotency_key)
+    if "warning" in answer:
+        click.echo(f"onepush: {answer['warning']}", err=True)
     if as_json:
         return print_json(answer)
     click.echo(answer["requestId"])

@@ -38,10 +38,14 @@ def settings_from(options: dict[str, Any]) -> Settings:
     """Settings from a command's options, the environment and the file. Raises ConfigurationError."""
     from onepush_core.settings_sources import load_settings
 
-    installed = [point.name for point in entry_points(group=PLUGIN_GROUP)]
     flags = {pair: options.get(_parameter(*pair)) for pair in TYPES}
     flags |= dict(_assignment(text) for text in options.get("assignments", ()))
-    return load_settings(options.get("config"), os.environ, flags, installed)
+    return load_settings(options.get("config"), os.environ, flags, installed_plugins())
+
+
+def installed_plugins() -> list[str]:
+    """Names of the plugins that are installed, loaded or not."""
+    return [point.name for point in entry_points(group=PLUGIN_GROUP)]
 
 
 def _option(flag: str, table: str, key: str) -> Callable[[Command], Command]:

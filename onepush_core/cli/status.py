@@ -95,6 +95,8 @@ def _print(found: dict[str, Any], as_json: bool) -> None:
     for name, counts in found["transports"].items():
         words = ", ".join(f"{count:,} {outcome}" for outcome, count in counts.items() if count)
         click.echo(f"{name:10} {words or '-'}")
+    if "warning" in found:
+        click.echo(f"onepush: {found['warning']}", err=True)
 
 
 def _draw(changes: Iterator[dict[str, Any]]) -> None:
