@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from onepush_core.api.translation import to_selector
     from onepush_core.audiences import Audience
     from onepush_core.breaker import Breaker
+    from onepush_core.cluster.bus import Bus
     from onepush_core.errors import (
         AuthenticationFailed,
+        BusUnavailable,
         ConfigurationError,
         InvalidAudience,
         InvalidField,
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     )
     from onepush_core.gateway import Gateway
     from onepush_core.hookspecs import hookimpl
+    from onepush_core.http_client import HttpAnswer, HttpClient, NoAnswer
     from onepush_core.objects import (
         App,
         Credentials,
@@ -33,36 +36,47 @@ if TYPE_CHECKING:
         Outcome,
         Outcomes,
         Receipt,
+        Registration,
         Selector,
         Status,
     )
+    from onepush_core.settings import setting_problem
     from onepush_core.store.audience import KeyQuery
     from onepush_core.store.transaction import Transaction
 
 __version__ = "0.1.0"
+API_VERSION = (1, 0)
+"""The version of what plugins rely on: the hooks, this door, and what the gateway offers them."""
 
 __all__ = [
+    "API_VERSION",
     "App",
     "AppGate",
     "Audience",
     "AuthenticationFailed",
     "BodyReader",
     "Breaker",
+    "Bus",
+    "BusUnavailable",
     "ConfigurationError",
     "Credentials",
     "Device",
     "Devices",
     "Draft",
     "Gateway",
+    "HttpAnswer",
+    "HttpClient",
     "InvalidAudience",
     "InvalidField",
     "KeyQuery",
     "Message",
+    "NoAnswer",
     "OnepushError",
     "Outcome",
     "Outcomes",
     "Overloaded",
     "Receipt",
+    "Registration",
     "Selector",
     "Status",
     "Transaction",
@@ -70,6 +84,7 @@ __all__ = [
     "hookimpl",
     "optional_parameter",
     "page_of",
+    "setting_problem",
     "to_selector",
 ]
 
@@ -79,8 +94,10 @@ _HOMES = {
     "api.parameters": ("optional_parameter", "page_of"),
     "api.translation": ("to_selector",),
     "audiences": ("Audience",),
+    "cluster.bus": ("Bus",),
     "errors": (
         "AuthenticationFailed",
+        "BusUnavailable",
         "ConfigurationError",
         "InvalidAudience",
         "InvalidField",
@@ -90,6 +107,7 @@ _HOMES = {
     ),
     "gateway": ("Gateway",),
     "hookspecs": ("hookimpl",),
+    "http_client": ("HttpAnswer", "HttpClient", "NoAnswer"),
     "objects": (
         "App",
         "Credentials",
@@ -100,10 +118,12 @@ _HOMES = {
         "Outcome",
         "Outcomes",
         "Receipt",
+        "Registration",
         "Selector",
         "Status",
     ),
     "breaker": ("Breaker",),
+    "settings": ("setting_problem",),
     "store.audience": ("KeyQuery",),
     "store.transaction": ("Transaction",),
 }

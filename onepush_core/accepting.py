@@ -13,7 +13,7 @@ from onepush_core.ids import MessageIds
 from onepush_core.objects import App, Draft, Message
 from onepush_core.plugins import Plugins
 from onepush_core.store import idempotency, messages
-from onepush_core.store.engine import SqliteEngine
+from onepush_core.store.engine import Engine
 from onepush_core.store.transaction import Transaction
 
 FIRST_ROUND = 10_000
@@ -25,7 +25,7 @@ class Accepting:
 
     def __init__(
         self,
-        engine: SqliteEngine,
+        engine: Engine,
         plugins: Plugins,
         audiences: Audiences,
         clock: Clock,
@@ -44,7 +44,7 @@ class Accepting:
         """Who is meant. Raises InvalidField, InvalidAudience, UnknownAudienceType or UnknownOptions."""
         for name in draft.options:
             if name not in self._plugins.names:
-                raise UnknownOptions(f"options: no plugin named {name[:64]!r}")
+                raise UnknownOptions(f"options: {self._plugins.roster.absence(name)}")
         source = self._audiences.resolve(app, draft.selector)
         if self._checked:
             for _ in self._plugins.each("check_send", app=app, draft=draft):
@@ -55,7 +55,7 @@ class Accepting:
         """Check and store a message; its id once it is on disk."""
         source = self.check(app, draft)
         message = self._message(app, draft)
-        self._engine.write(
+        self._engine.accept(
             lambda transaction: messages.insert_message(transaction, message),
             then=lambda key: self._accepted(msgspec.structs.replace(message, key=key), source),
         )
@@ -90,7 +90,7 @@ class Accepting:
             if result[1] is not None:
                 self._accepted(msgspec.structs.replace(message, key=result[1]), source)
 
-        message_id, stored = self._engine.write(job, then=settle)
+        message_id, stored = self._engine.accept(job, then=settle)
         return message_id, stored is None
 
     def _message(self, app: App, draft: Draft) -> Message:

@@ -10,7 +10,7 @@ from onepush_core.errors import InvalidField, UnknownApp
 from onepush_core.ids import new_app_id
 from onepush_core.reports import timestamp
 from onepush_core.store import apps
-from onepush_core.store.engine import SqliteEngine
+from onepush_core.store.engine import Engine
 
 NAME_BYTES = 100
 
@@ -18,7 +18,7 @@ NAME_BYTES = 100
 class Administration:
     """What an operator does with apps, over HTTP or with ``onepush app``."""
 
-    def __init__(self, engine: SqliteEngine, directory: Directory, clock: Clock) -> None:
+    def __init__(self, engine: Engine, directory: Directory, clock: Clock) -> None:
         self._engine = engine
         self._directory = directory
         self._clock = clock

@@ -17,7 +17,7 @@ from onepush_core.store.transaction import Transaction
 
 log = structlog.get_logger("onepush.audiences")
 Source = Iterable[str] | KeyQuery | peewee.Select
-RESOLVERS = {"TAG": "onepush-tags", "TAG_EXPR": "onepush-tags"}
+RESOLVERS = {"TAG": "tags", "TAG_EXPR": "tags"}
 """The contract's audience types that need a plugin: for those who forgot to install or load it."""
 FETCH_DEADLINE = 5.0
 """Seconds that a plugin may take to name the devices of one page; the lane waits for it."""
@@ -76,7 +76,7 @@ class Audiences:
             "resolve_audience", pass_over=True, app=app, selector=selector
         )
         if source is None:
-            raise UnknownAudienceType(_without_resolver(selector.kind))
+            raise UnknownAudienceType(self._without_resolver(selector.kind))
         if isinstance(source, str) or not isinstance(source, KeyQuery | peewee.Select | Iterable):
             log.error("audience_without_devices", kind=selector.kind, answer=type(source).__name__)
             raise PluginUnavailable()
@@ -90,8 +90,10 @@ class Audiences:
             log.error("resolve_audience_failed", message=message.id, error=type(error).__name__)
             return None
 
-
-def _without_resolver(kind: str) -> str:
-    missing = RESOLVERS.get(kind)
-    hint = f" ({missing} is not loaded)" if missing else ""
-    return f"audienceType: no plugin resolves {kind!r}{hint}"
+    def _without_resolver(self, kind: str) -> str:
+        problem, missing = f"audienceType: no plugin resolves {kind!r}", RESOLVERS.get(kind)
+        if missing is None:
+            return problem
+        if missing in self._plugins.roster.aside:
+            return f"{problem} ({self._plugins.roster.absence(missing)})"
+        return f"{problem} (onepush-{missing} is not loaded)"

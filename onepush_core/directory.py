@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from onepush_core.objects import App
 from onepush_core.store import apps
-from onepush_core.store.engine import SqliteEngine
+from onepush_core.store.engine import Engine
 from onepush_core.store.transaction import Transaction
 
 FRESH = 2.0
@@ -47,7 +47,7 @@ def _is_live(digest: str, known: Known | None) -> bool:
 class Directory:
     """Finds apps; a key that was changed or an app that was disabled elsewhere is noticed in two seconds."""
 
-    def __init__(self, engine: SqliteEngine, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, engine: Engine, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._engine = engine
         self._monotonic = monotonic
         self._known: dict[str, Known] = {}

@@ -54,10 +54,10 @@ class UnknownAudienceType(OnepushError):
 
 
 class UnknownOptions(OnepushError):
-    """Options for a plugin that is not there."""
+    """Options for a plugin that is not there or was set aside."""
 
     code = 40005
-    summary = "options for a plugin that is not installed"
+    summary = "options for a plugin that takes no part"
 
 
 class AuthenticationFailed(OnepushError):
@@ -165,5 +165,38 @@ class DispatchStuck(OnepushError):
     summary = "the dispatcher does not come through"
 
 
+class LeaseLost(OnepushError):
+    """This worker was given up by the others: what it had in hand is theirs."""
+
+    code = 50305
+    summary = "this worker lost its lease, try again"
+
+
+class BusUnavailable(OnepushError):
+    """The bus between the workers does not answer."""
+
+    code = 50306
+    summary = "the bus does not answer"
+
+
 class ConfigurationError(Exception):
     """A bad setting, plugin or database: the start stops with this one line."""
+
+
+class PluginFault(Exception):
+    """A plugin cannot take part: it is set aside, or, where it is required, the start stops.
+
+    ``reason``: for everybody, so without anything that the plugin said. ``detail``: what it said, for the
+    operator's screen and log.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+        self.detail = detail
+
+    @classmethod
+    def of(cls, what: str, error: BaseException) -> PluginFault:
+        """``what`` it was doing when this error came."""
+        lines = str(error).splitlines()
+        return cls(f"{what}: {type(error).__name__}", lines[0] if lines else "")

@@ -6,31 +6,47 @@ from collections.abc import Callable
 
 import structlog
 
-from onepush_core.errors import ConfigurationError
-
 log = structlog.get_logger("onepush.events")
-NAMES = ("device_removed", "device_rebound", "app_disabled")
+NAMES = (
+    "device_removed",
+    "device_rebound",
+    "device_moved",
+    "app_disabled",
+    "message_cancelled",
+    "worker_paused",
+)
 
 
 class Events:
     """Who wants to hear of what.
 
     ``device_removed(device_key)``: unregistered. ``device_rebound(device_key)``: registered for
-    another person; what was meant for the one before is cancelled. ``app_disabled(app_key)``.
+    another person; what was meant for the one before is cancelled. ``device_moved(device_key)``: connected
+    to another worker. ``app_disabled(app_key)``. ``message_cancelled(message_key)``.
+    ``worker_paused(worker_key)``: this worker was silent for a while and may have missed any of these; what
+    connections have in hand is not to be trusted, their backlogs are.
     """
 
     def __init__(self) -> None:
         self._callbacks: dict[str, list[Callable[[int], object]]] = {name: [] for name in NAMES}
 
     def on(self, event: str, callback: Callable[[int], object]) -> None:
-        """Call back when this happens. Raises ConfigurationError for an unknown event."""
+        """Call back when this happens. Raises ValueError for an unknown event."""
         if event not in self._callbacks:
-            raise ConfigurationError(f"no event named {event!r}")
+            raise ValueError(f"no event named {event!r}")
         self._callbacks[event].append(callback)
+
+    def callbacks(self) -> list[tuple[str, Callable[[int], object]]]:
+        """Who would be called, and for what."""
+        return [(event, callback) for event, found in self._callbacks.items() for callback in found]
+
+    def forget(self, event: str, callback: Callable[[int], object]) -> None:
+        """Do not call back any more."""
+        self._callbacks[event].remove(callback)
 
     def tell(self, event: str, key: int) -> None:
         """This has happened."""
-        for callback in self._callbacks[event]:
+        for callback in self._callbacks.get(event, ()):
             try:
                 callback(key)
             except Exception as error:

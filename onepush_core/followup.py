@@ -10,11 +10,12 @@ from gevent.event import Event
 
 from onepush_core.clock import Clock
 from onepush_core.errors import OnepushError
+from onepush_core.fences import Alone, Fence
 from onepush_core.objects import Message
 from onepush_core.offering import LEASE, Offering
 from onepush_core.store import due, messages
 from onepush_core.store.due import Due
-from onepush_core.store.engine import SqliteEngine
+from onepush_core.store.engine import Engine
 from onepush_core.store.transaction import Transaction
 
 log = structlog.get_logger("onepush.followup")
@@ -27,12 +28,14 @@ class Followup:
 
     def __init__(
         self,
-        engine: SqliteEngine,
+        engine: Engine,
         offering: Offering,
         clock: Clock,
         is_cancelled: Callable[[Message], bool],
+        fence: Callable[[], Fence] = Alone,
         look: float = LOOK,
     ) -> None:
+        self._fence = fence
         self._engine = engine
         self._offering = offering
         self._clock = clock
@@ -49,7 +52,7 @@ class Followup:
                 expected = isinstance(error, OnepushError)
                 log.error("followup_failed", error=type(error).__name__, exc_info=not expected)
                 more = False
-            self._stopping.wait(0.001 if more else self._look)
+            self._clock.pause(0.001 if more else self._look, self._stopping)
 
     def stop(self) -> None:
         """End the loop."""
@@ -57,30 +60,32 @@ class Followup:
 
     def run_due(self) -> bool:
         """One batch of what is due now; True when there may be more."""
-        now = self._clock.now()
+        now, fence = self._clock.now(), self._fence()
         earliest = self._engine.read(due.next_due)
-        if earliest is None or earliest > now:
+        if earliest is None or earliest > now or not fence.is_valid():
             return False
-        claimed, found = self._engine.write(lambda transaction: _claim(transaction, now))
+        claimed, found = self._engine.write(lambda transaction: _claim(transaction, now, fence))
         by_message: dict[int, list[Due]] = {}
         for one in claimed:
             by_message.setdefault(one.message, []).append(one)
-        for key, group in by_message.items():
-            self._offer(found.get(key), group, now)
+        for key, group in sorted(by_message.items()):  # a first delivery that was late keeps its place
+            self._offer(found.get(key), group, now, fence)
         return len(claimed) == BATCH
 
-    def _offer(self, message: Message | None, group: Sequence[Due], now: int) -> None:
+    def _offer(self, message: Message | None, group: Sequence[Due], now: int, fence: Fence) -> None:
         if message is None or message.expires_at <= now or self._is_cancelled(message):
             return
         try:
-            self._offering.later_round(message, group)
+            self._offering.later_round(message, group, fence)
         except Exception as error:
             # The lease brings these devices back; the others of the batch are not to wait for them.
             log.error("round_failed", message=message.id, error=type(error).__name__)
             gevent.sleep(0)
 
 
-def _claim(transaction: Transaction, now: int) -> tuple[list[Due], dict[int, Message]]:
-    claimed = due.claim_due(transaction, now, now + LEASE, BATCH)
+def _claim(transaction: Transaction, now: int, fence: Fence) -> tuple[list[Due], dict[int, Message]]:
+    if not fence.check(transaction):
+        return [], {}
+    claimed = due.claim_due(transaction, now, now + LEASE, BATCH, fence.key)
     found = {key: messages.find_message(transaction, key) for key in {one.message for one in claimed}}
     return claimed, {key: message for key, message in found.items() if message is not None}

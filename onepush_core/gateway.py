@@ -3,34 +3,45 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import gevent
 import structlog
+from gevent.event import Event
+from gevent.pool import Group
 
 from onepush_core import reports
 from onepush_core.accepting import Accepting
 from onepush_core.administration import Administration
-from onepush_core.audiences import Audiences
+from onepush_core.audiences import Audiences, Source
+from onepush_core.breaker import Breaker
 from onepush_core.clock import Clock
+from onepush_core.cluster.bus import Bus
+from onepush_core.cluster.cluster import Cluster
 from onepush_core.directory import Directory
 from onepush_core.dispatcher import Dispatcher
 from onepush_core.errors import (
     AuthenticationFailed,
     ConfigurationError,
     OnepushError,
+    PluginFault,
     UnknownApp,
     UnknownDevice,
     UnknownMessage,
 )
 from onepush_core.events import Events
+from onepush_core.fences import Alone, Fence
 from onepush_core.followup import Followup
 from onepush_core.housekeeping import Housekeeping
 from onepush_core.ids import new_device_id
 from onepush_core.ledger import Ledger
 from onepush_core.metrics import Metrics
+from onepush_core.no_transport import explain, installed_plugins, known_transports
 from onepush_core.objects import (
     App,
     Credentials,
@@ -45,26 +56,34 @@ from onepush_core.objects import (
 )
 from onepush_core.offering import Offering
 from onepush_core.outlets import Outlet
-from onepush_core.plugins import Plugins, PluginState, load_plugins
+from onepush_core.plugins import Plugins, load_plugins
 from onepush_core.presence import Presence
-from onepush_core.rounds import Round, gather
+from onepush_core.roster import ASIDE, STATES, PluginState
+from onepush_core.rounds import Round, Verdict, gather
 from onepush_core.settings import Settings
-from onepush_core.store import apps, deliveries, devices, messages, transports
-from onepush_core.store.database import migrate, open_database, worker_lock
+from onepush_core.starting import Mount, Starting
+from onepush_core.store import apps, deliveries, devices, messages, presence, transports
+from onepush_core.store.database import listen, migrate, open_database, open_engine, worker_lock
 from onepush_core.store.deliveries import Schedule
-from onepush_core.store.engine import SqliteEngine
 from onepush_core.store.tables import Tables
 from onepush_core.store.trail import Entry, add_entry
 from onepush_core.store.transaction import Transaction
+from onepush_core.store.writer import LAST
 
 log = structlog.get_logger("onepush.gateway")
 T = TypeVar("T")
-Mount = Callable[[Iterable[tuple[str, object]], str], None]
 FIRST_DEADLINE = 5.0
 SHUTDOWN_DEADLINE = 3.5
-LOCK_PATIENCE = 3.0
+LOCK_PATIENCE = 2.0
 PROBE_PATIENCE = 2.0
+SETTLING = 3.0
+"""Seconds for which frames on their way are waited for."""
 WATCH = 2.0
+LONGEST_LIFE = 259_200_000
+"""Milliseconds that a message can live."""
+ALONE = Alone()
+# Another worker's probe at the same time does as well; it is not waited for.
+PROBE = "UPDATE probe SET at = ? WHERE key IN (SELECT key FROM probe WHERE key = 1 FOR UPDATE SKIP LOCKED)"
 
 
 class Gateway:
@@ -72,7 +91,7 @@ class Gateway:
 
     For plugins: ``settings``, ``clock``, ``presence``, ``metrics``, ``database`` and ``tables`` (to
     build audience queries), ``find_device``, ``backlog``, ``record``, ``note``, ``confirm``,
-    ``is_cancelled`` and ``on``.
+    ``is_cancelled`` and ``on``. ``warning``: what senders are told while nobody can be reached.
     """
 
     def __init__(
@@ -86,14 +105,16 @@ class Gateway:
         self.settings = settings
         self.clock = clock or Clock()
         self.metrics = metrics or Metrics()
-        self.presence = Presence()
         self.events = Events()
         self.plugins = plugins or load_plugins(
-            settings.tables, settings.plugins.load, settings.plugins.required
+            settings.tables,
+            settings.plugins.load,
+            settings.plugins.required,
+            monotonic=self.clock.monotonic,
         )
         self.database = open_database(settings.store.database)
         self.tables = Tables(self.database)
-        self.engine = SqliteEngine(self.database, settings.store.max_waiting)
+        self.engine = open_engine(self.database, settings.store)
         self.directory = Directory(self.engine, self.clock.monotonic)
         self.administration = Administration(self.engine, self.directory, self.clock)
         self.create_app = self.administration.create_app
@@ -101,10 +122,44 @@ class Gateway:
         self.apps = self.administration.apps
         self.set_enabled = self.administration.set_enabled
         self.rotate_key = self.administration.rotate_key
+        self.cluster = self._make_cluster()
+        self.presence = Presence(
+            self.clock.monotonic, self._record_written, self.cluster.registry if self.cluster else None
+        )
         self._lock = worker_lock(self.database)
         self._cancelled: dict[int, int] = {}
+        self.warning: str | None = None
         self._greenlets: list[gevent.Greenlet[..., Any]] = []
+        self._stopping = Event()
+        self.telling = Group()
+        self._disabled: set[int] = set()
         self._assemble()
+
+    def _make_cluster(self) -> Cluster | None:
+        """Where the database serves several workers, this one's part among them."""
+        if not self.engine.shared:
+            return None
+        bus = self._open_bus()
+        own = open_engine(self.database, self.settings.store)
+        return Cluster(self.engine, own, self.settings.cluster.lease, bus, self.events.tell)
+
+    def _open_bus(self) -> Bus | None:
+        """The bus that a plugin brings for the URL of the settings. Raises ConfigurationError."""
+        url = self.settings.cluster.bus
+        if url is None:
+            return None
+        scheme, separator, _ = url.partition("://")
+        if not separator:
+            raise ConfigurationError("cluster.bus: not a URL: redis://host:port")
+        for _, plugin in self.plugins.manager.list_name_plugin():
+            if scheme in getattr(plugin, "bus_schemes", ()):
+                bus: Bus = plugin.open_bus(url, self.clock.monotonic)  # type: ignore[attr-defined]
+                return bus
+        raise ConfigurationError(f"cluster.bus: no plugin takes {scheme}:// (is onepush-redis installed?)")
+
+    def fence(self) -> Fence:
+        """The fence of what is begun now: a worker that the others gave up must not go on with it."""
+        return self.cluster.fence() if self.cluster else ALONE
 
     def _assemble(self) -> None:
         delivery = self.settings.delivery
@@ -113,21 +168,59 @@ class Gateway:
             self.engine, self.clock, self.metrics, schedule, delivery.queue_limit, self._tell_confirmed
         )
         self.audiences = Audiences(self.plugins)
-        self.offering = Offering(self.engine, self.plugins, self.ledger, self.clock, self.is_cancelled)
+        cluster = self.cluster
+        self.offering = Offering(
+            self.engine,
+            self.plugins,
+            self.ledger,
+            self.clock,
+            self.is_cancelled,
+            cluster,
+        )
         self.dispatcher = Dispatcher(
-            self.engine, self.audiences, self.offering, self.clock, delivery.page_size, self.is_cancelled
+            self.engine,
+            self.audiences,
+            self.offering,
+            self.clock,
+            delivery.page_size,
+            self.is_cancelled,
+            self.fence,
+            cluster.catch_up if cluster else lambda _app, _until: None,
         )
-        self.followup = Followup(self.engine, self.offering, self.clock, self.is_cancelled)
-        self.housekeeping = Housekeeping(self.engine, self.clock, self.settings.retention)
-        self.accepting = Accepting(
-            self.engine, self.plugins, self.audiences, self.clock, self.dispatcher.accept
+        self.followup = Followup(self.engine, self.offering, self.clock, self.is_cancelled, self.fence)
+        self.housekeeping = Housekeeping(
+            self.engine,
+            self.clock,
+            self.settings.retention,
+            cluster.session.leads if cluster else lambda: True,
         )
+        self.accepting = Accepting(self.engine, self.plugins, self.audiences, self.clock, self._accepted)
+        if cluster:
+            cluster.attach(self.dispatcher, self.offering, self.ledger, self.may_leave)
+            self.events.on("message_cancelled", self._remember_cancelled)
+
+    def _record_written(self) -> None:
+        """Wait until what was handed to connections is in the ledger. Raises StoreUnavailable."""
+        self.offering.settle(SETTLING)
+        self.ledger.flush()
+
+    def _accepted(self, message: Message, source: Source) -> None:
+        """A message was stored: whoever has the lane of its app dispatches it."""
+        if self.cluster:
+            self.cluster.ownership.take_up(message.app.key)
+        else:
+            self.dispatcher.accept(message, source)
 
     @classmethod
     @contextmanager
-    def open(cls, settings: Settings) -> Iterator[Gateway]:
-        """A gateway that serves nothing: for commands that only need the store."""
-        gateway = cls(settings)
+    def open(cls, settings: Settings, lenient: bool = False) -> Iterator[Gateway]:
+        """A gateway that serves nothing: for commands that only need the store.
+
+        ``lenient``: no plugin stops it, not even one that is required.
+        """
+        chosen = settings.plugins
+        plugins = load_plugins(settings.tables, chosen.load, chosen.required, lenient=lenient)
+        gateway = cls(settings, plugins=plugins)
         gateway.migrate()
         try:
             yield gateway
@@ -145,22 +238,35 @@ class Gateway:
         for name, plugin in self.plugins.manager.list_name_plugin():
             directory = getattr(plugin, "migrations", None)
             if directory is not None:
-                applied += migrate(self.database, directory, name)
+                applied += self._migrate_plugin(name, directory)
         return applied
+
+    def _migrate_plugin(self, name: str, directory: Path) -> list[str]:
+        try:
+            return migrate(self.database, directory, name)
+        except Exception as error:
+            fault = PluginFault.of("cannot bring its tables up to date", error.__cause__ or error)
+            self.plugins.withdraw(name, fault)
+            return []
 
     def start(self, mount: Mount | None = None) -> None:
         """Serve: lock the store, recover, call ``startup``, mount the plugins' routes.
 
         ``mount(routes, owner)`` takes a plugin's Falcon resources. Raises ConfigurationError.
         """
-        if not self._lock.acquire(LOCK_PATIENCE):
+        if not self.cluster and not self._lock.acquire(LOCK_PATIENCE):
             raise ConfigurationError("store.database: another gateway is using this database")
         self.migrate()
         if os.environ.get("ONEPUSH_TRACE") == "1":
             self.plugins.trace()
-        self._start_plugins(mount)
+        Starting(self.plugins, self.events, self.metrics.registry, mount).run(self)
+        self._tell_plugin_states()
         self._open_outlets()
-        self.dispatcher.recover()
+        if self.cluster:
+            self.cluster.start(partial(listen, self.settings.store.database, self.cluster.ring))
+        else:
+            self.dispatcher.recover()
+        self._disabled = set(self.engine.read(apps.disabled_apps))
         for loop in (
             self.followup.run,
             self.housekeeping.run_expiry,
@@ -170,25 +276,26 @@ class Gateway:
         ):
             self._greenlets.append(gevent.spawn(loop))
 
-    def _start_plugins(self, mount: Mount | None) -> None:
-        """An error of a plugin here stops the start."""
-        for hook in ("startup", "register_routes"):
-            for implementation in self.plugins.implementations(hook):
-                name = implementation.plugin_name
-                try:
-                    results = self.plugins.caller(hook, name)(gateway=self)
-                    if mount and hook == "register_routes":
-                        mount([route for routes in results for route in routes or ()], name)
-                except ConfigurationError:
-                    raise
-                except Exception as error:
-                    raise ConfigurationError(f"plugin {name}: {hook} failed: {error}") from error
+    def _tell_plugin_states(self) -> None:
+        """Log who does not take part, and what is odd about the others; show all as a metric from now on."""
+        for state in self.plugin_states():
+            if state.state == ASIDE:
+                log.error("plugin_set_aside", plugin=state.name, reason=state.reason, detail=state.detail)
+        for name, remarks in self.plugins.roster.remarks.items():
+            for remark in remarks:
+                log.warning("plugin_remark", plugin=name, remark=remark)
+        self.metrics.show_plugins(
+            STATES, lambda: [(state.name, state.state) for state in self.plugin_states()]
+        )
 
     def _open_outlets(self) -> None:
         found = self.plugins.implementations("deliver")
         names = [implementation.plugin_name for implementation in found]
         bits = self.engine.write(lambda transaction: transports.bits_of(transaction, names))
         self.offering.open(self._outlet(implementation, bits) for implementation in found)
+        if not found:
+            self.warning = explain(self.plugin_states(), installed_plugins(), known_transports())
+            log.warning("no_transport", reason=self.warning)
 
     def _outlet(self, implementation: Any, bits: dict[str, int]) -> Outlet:
         name, delivery = implementation.plugin_name, self.settings.delivery
@@ -203,38 +310,45 @@ class Gateway:
             concurrency=delivery.concurrency,
             may_leave=self.offering.may_leave,
             tracer=self.plugins.tracer,
+            breaker=Breaker(monotonic=self.clock.monotonic),
         )
 
     def stop(self) -> None:
         """Dispatch no more and let the plugins say goodbye. Requests are still answered until ``close``."""
+        self._stopping.set()
         for part in (self.dispatcher, self.followup, self.housekeeping):
             part.stop()
+        if self.cluster:
+            self.cluster.rest()
         for _ in self.plugins.each("shutdown", SHUTDOWN_DEADLINE):
             pass
         gevent.killall(self._greenlets, timeout=1.0)
 
     def close(self) -> None:
         """Commit what waits and let go of the store."""
+        if self.cluster:
+            self.ledger.flush()
+            self.cluster.close()
         self.engine.close()
         self._lock.release()
 
     def _watch_hub(self) -> None:
         self.metrics.online.set_function(lambda: len(self.presence))
-        self.metrics.watch_hub(gevent.sleep, self.clock.monotonic)
+        self.metrics.watch_hub(gevent.sleep, time.monotonic)
 
     def _watch(self) -> None:
         """Notice what other processes change (``onepush app disable``), and count what is pending."""
-        disabled: set[int] = set(self.engine.read(apps.disabled_apps))
-        while True:
-            gevent.sleep(WATCH)
-            try:
-                now_disabled = set(self.engine.read(apps.disabled_apps))
-                self.metrics.pending.set(self.engine.read(messages.count_pending))
-            except OnepushError:
-                continue
-            for app in now_disabled - disabled:
-                self.events.tell("app_disabled", app)
-            disabled = now_disabled
+        while not self.clock.pause(WATCH, self._stopping):
+            with suppress(OnepushError):
+                self.look_around()
+
+    def look_around(self) -> None:
+        """Compare the store with what was there at the last look. Raises StoreUnavailable."""
+        disabled = set(self.engine.read(apps.disabled_apps))
+        self.metrics.pending.set(self.engine.read(messages.count_pending))
+        for app in disabled - self._disabled:
+            self.events.tell("app_disabled", app)
+        self._disabled = disabled
 
     # --- for plugins -------------------------------------------------------------------------
 
@@ -247,7 +361,13 @@ class Gateway:
         return self.engine.read(lambda transaction: devices.find_active(transaction, device_id))
 
     def backlog(self, device: int, after: int, limit: int) -> list[Message]:
-        """What is pending for a device, from the message after this key on, oldest first (waits)."""
+        """What is pending for a device, from the message after this key on, oldest first (waits).
+
+        Raises StoreUnavailable, also where several workers serve and it is too early: ``presence.when_alone``
+        tells when it is time.
+        """
+        if self.cluster:
+            self.cluster.check_claim(device)
         now = self.clock.now()
         rows = self.engine.read(
             lambda transaction: deliveries.backlog(transaction, device, after, now, limit)
@@ -256,9 +376,23 @@ class Gateway:
 
     def record(self, transport: str, message: Message, outcomes: Sequence[Outcome | Outcomes]) -> None:
         """Say later what became of devices: those answered HELD, or served from their backlog."""
-        outlet = self.offering.find(transport)
-        verdicts = Round(message, ()).accept(transport, outlet.bit, gather(outcomes), self.clock.now())
-        self.ledger.record(message, verdicts)
+        self.ledger.record(message, self._verdicts(transport, message, outcomes))
+
+    def record_within(
+        self,
+        transaction: Transaction,
+        transport: str,
+        message: Message,
+        outcomes: Sequence[Outcome | Outcomes],
+    ) -> None:
+        """The same inside a job of ``write``: kept or lost with the rest of the job, and in no metric."""
+        self.ledger.write(transaction, message, self._verdicts(transport, message, outcomes))
+
+    def _verdicts(
+        self, transport: str, message: Message, outcomes: Sequence[Outcome | Outcomes]
+    ) -> list[Verdict]:
+        bit = self.offering.find(transport).bit
+        return Round(message, ()).accept(transport, bit, gather(outcomes), self.clock.now())
 
     def note(
         self, transport: str, message: Message, devices: Sequence[int], outcome: str, reason: str
@@ -284,6 +418,12 @@ class Gateway:
         """This device has this message. Does not wait; a pair that is not in the ledger changes nothing."""
         self.ledger.confirm(transport, message_id, device)
 
+    def first_transports(self, message: Message, keys: Sequence[int]) -> list[tuple[Device, str | None]]:
+        """Each of these devices with the transport that would try it first, if any does (waits)."""
+        online = self.online(keys)
+        found = self.engine.read(lambda transaction: devices.by_keys(transaction, keys))
+        return [(one, self.offering.first_for(message, one, one.key in online)) for one in found]
+
     def find_message(self, message_id: str) -> Message | None:
         """The message with this id (waits)."""
         return self.engine.read(lambda transaction: messages.find_by_public_id(transaction, message_id))
@@ -308,13 +448,23 @@ class Gateway:
         """Wait until everything that was recorded, confirmed or noted so far is on disk."""
         self.ledger.flush()
 
+    def may_leave(self, message: Message) -> bool:
+        """False when the message has expired or was cancelled, or this worker was given up by the others."""
+        return self.offering.may_leave(message) and self.fence().is_valid()
+
+    def online(self, devices_: Sequence[int]) -> set[int]:
+        """Those of these devices that are connected, to whatever worker (waits)."""
+        if not self.cluster:
+            return self.presence.online(devices_)
+        return set(self.engine.read(lambda transaction: presence.holders(transaction, devices_)))
+
     def is_cancelled(self, message: Message) -> bool:
         """True for a message that was cancelled here while it may still be on its way."""
         return message.key in self._cancelled
 
     def _tell_confirmed(self, receipts: list[Receipt]) -> None:
         if self.plugins.implementations("on_confirm"):
-            gevent.spawn(self._call_on_confirm, receipts)
+            self.telling.spawn(self._call_on_confirm, receipts)
 
     def _call_on_confirm(self, receipts: list[Receipt]) -> None:
         for receipt in receipts:
@@ -333,22 +483,44 @@ class Gateway:
         return app
 
     def register(self, app_id: str, registration: Registration) -> str:
-        """Insert or update a device; its id. Raises UnknownApp."""
+        """Insert or update a device; its id. Raises UnknownApp, InvalidField (a plugin objects)."""
         app = self.directory.find(app_id)
         if app is None:
             raise UnknownApp()
+        for _ in self.plugins.each("check_registration", app=app, registration=registration):
+            pass
         new_id, now = new_device_id(), self.clock.now()
         device_id, key, rebound = self.engine.write(
-            lambda transaction: devices.register(transaction, app.key, registration, new_id, now)
+            lambda transaction: self._register(transaction, app.key, registration, new_id, now)
         )
         if rebound:
             self.events.tell("device_rebound", key)
         return device_id
 
+    def _register(
+        self, transaction: Transaction, app: int, registration: Registration, new_id: str, now: int
+    ) -> tuple[str, int, bool]:
+        device_id, key, rebound = devices.register(transaction, app, registration, new_id, now)
+        if rebound:
+            self._post(transaction, "device_rebound", key)
+        return device_id, key, rebound
+
+    def _post(self, transaction: Transaction, event: str, key: int) -> None:
+        """Let the other workers know, where there are any."""
+        if self.cluster:
+            self.cluster.post(transaction, event, key)
+
     def unregister(self, device_id: str) -> None:
         """Forget a device's address and cancel its queue. Raises UnknownDevice."""
         now = self.clock.now()
-        key = self.engine.write(lambda transaction: devices.unregister(transaction, device_id, now))
+
+        def job(transaction: Transaction) -> int | None:
+            key = devices.unregister(transaction, device_id, now)
+            if key is not None:
+                self._post(transaction, "device_removed", key)
+            return key
+
+        key = self.engine.write(job)
         if key is None:
             raise UnknownDevice()
         self.events.tell("device_removed", key)
@@ -364,7 +536,8 @@ class Gateway:
 
     def status(self, app: App, message_id: str) -> dict[str, Any]:
         """State, counts and times. Raises UnknownMessage."""
-        return self.engine.read(lambda transaction: reports.message_status(transaction, app.key, message_id))
+        found = self.engine.read(lambda transaction: reports.message_status(transaction, app.key, message_id))
+        return found if self.warning is None else {**found, "warning": self.warning}
 
     def deliveries(self, app: App, message_id: str, cursor: str | None, limit: int) -> dict[str, Any]:
         """A page of deliveries with their trails. Raises UnknownMessage, InvalidField."""
@@ -378,23 +551,33 @@ class Gateway:
         row = self.engine.read(lambda transaction: messages.find_by_id(transaction, app.key, message_id))
         if row is None:
             raise UnknownMessage()
-        key, expires_at = row[0], row[3]
-        if self.engine.write(lambda transaction: messages.mark_cancelled(transaction, key)):
-            self._remember_cancelled(key, expires_at)
+        key: int = row[0]
+
+        def job(transaction: Transaction) -> bool:
+            cancelled = messages.mark_cancelled(transaction, key)
+            if cancelled:
+                self._post(transaction, "message_cancelled", key)
+            return cancelled
+
+        if self.engine.write(job):
+            self._remember_cancelled(key)
             self.housekeeping.end_message(key, DeliveryState.CANCELLED)
         return self.status(app, message_id)
 
-    def _remember_cancelled(self, key: int, expires_at: int) -> None:
+    def _remember_cancelled(self, key: int) -> None:
+        """For as long as a message lives at the most."""
         now = self.clock.now()
         self._cancelled = {one: until for one, until in self._cancelled.items() if until > now}
-        self._cancelled[key] = expires_at
+        self._cancelled[key] = now + LONGEST_LIFE
 
     def devices(self, app: App, alias: str, cursor: str | None, limit: int) -> dict[str, Any]:
         """A page of an alias's devices. Raises InvalidField."""
         after = reports.read_cursor(cursor)
-        return self.engine.read(
-            lambda transaction: reports.device_list(transaction, self.presence, app.key, alias, after, limit)
+        found = self.engine.read(
+            lambda transaction: reports.device_list(transaction, app.key, alias, after, limit)
         )
+        online = self.online([one.device.key for one in found])
+        return reports.device_page(found, online, limit)
 
     # --- for operators -----------------------------------------------------------------------
 
@@ -408,20 +591,31 @@ class Gateway:
 
     def plugin_details(self) -> dict[str, list[str]]:
         """What plugins with a method ``details(gateway)`` have to tell an operator, line by line."""
-        told = {
-            name: list(plugin.details(self))
-            for name, plugin in self.plugins.manager.list_name_plugin()
-            if hasattr(plugin, "details")
-        }
+        told = {name: self._details_of(plugin) for name, plugin in self.plugins.manager.list_name_plugin()}
+        for name, lines in self.plugins.roster.remarks.items():
+            told.setdefault(name, []).extend(lines)
         return {name: lines for name, lines in told.items() if lines}
+
+    def _details_of(self, plugin: object) -> list[str]:
+        details = getattr(plugin, "details", None)
+        try:
+            return [str(line) for line in details(self)] if details else []
+        except Exception as error:
+            return [f"its details fail: {type(error).__name__}"]
 
     def probe_commit(self) -> None:
         """Commit something. Raises StoreUnavailable when that takes more than two seconds."""
         now = self.clock.now()
         self.engine.write(
-            lambda transaction: transaction.execute("UPDATE probe SET at = ? WHERE key = 1", (now,)) and None,
+            lambda transaction: transaction.execute(PROBE, (now,)) and None,
             timeout=PROBE_PATIENCE,
+            place=LAST,
         )
+
+    def probe_cluster(self) -> None:
+        """Whether the other workers hear of this one. Raises LeaseLost, BusUnavailable."""
+        if self.cluster:
+            self.cluster.probe()
 
     def probe_dispatch(self) -> None:
         """Send a canary through the dispatcher. Raises DispatchStuck after two seconds."""

@@ -1,4 +1,4 @@
-"""The nine hooks: signatures and contract, nothing else. See docs/hooks.md."""
+"""The ten hooks: signatures and contract, nothing else. See docs/hooks.md."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Outcome,
         Outcomes,
         Receipt,
+        Registration,
         Selector,
     )
 
@@ -58,6 +59,14 @@ def check_send(app: App, draft: Draft) -> None:
 
 
 @hookspec
+def check_registration(app: App, registration: Registration) -> None:
+    """Look at a device's registration before it is stored.
+
+    Raise ``InvalidField``: the caller gets a 400 that names the field, and nothing is stored.
+    """
+
+
+@hookspec
 def deliver(message: Message, devices: Devices, waited: float) -> Iterable[Outcome | Outcomes] | None:
     """Send to those of ``devices`` that are yours, and say what became of each.
 
@@ -82,14 +91,20 @@ def on_confirm(receipt: Receipt) -> None:
 
 @hookspec
 def register_routes(gateway: Gateway) -> Iterable[tuple[str, object]] | None:
-    """Falcon resources to mount: (path, resource). A path already taken stops the start."""
+    """Falcon resources to mount: (path, resource), all or none of them.
+
+    When a path is taken, or on an exception, the plugin is set aside.
+    """
 
 
 @hookspec
 def startup(gateway: Gateway) -> None:
-    """The worker is up: open pools, start greenlets. An error here stops the start."""
+    """The worker is up: open pools, start greenlets, within four seconds.
+
+    On an exception the plugin is set aside; ``ConfigurationError`` (bad settings) stops the start.
+    """
 
 
 @hookspec
 def shutdown() -> None:
-    """The worker stops: let go of what ``startup`` opened, within two seconds."""
+    """The worker stops, or the plugin could not be started: let go of what ``startup`` opened."""

@@ -11,8 +11,8 @@ from onepush_core.clock import Clock
 from onepush_core.errors import OnepushError
 from onepush_core.objects import DeliveryState
 from onepush_core.settings import RetentionSettings
-from onepush_core.store import deliveries, idempotency, messages, retention
-from onepush_core.store.engine import SqliteEngine
+from onepush_core.store import counters, deliveries, idempotency, messages, retention
+from onepush_core.store.engine import Engine
 from onepush_core.store.transaction import Transaction
 
 log = structlog.get_logger("onepush.housekeeping")
@@ -23,9 +23,19 @@ BREATH = 0.01
 
 
 class Housekeeping:
-    """Two loops: expiry every half second, retention every ``settings.interval`` seconds."""
+    """Two loops: expiry every half second, retention every ``settings.interval`` seconds.
 
-    def __init__(self, engine: SqliteEngine, clock: Clock, settings: RetentionSettings) -> None:
+    ``leads``: whether this worker does it for all.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Clock,
+        settings: RetentionSettings,
+        leads: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._leads = leads
         self._engine = engine
         self._clock = clock
         self._settings = settings
@@ -44,7 +54,9 @@ class Housekeeping:
         self._stopping.set()
 
     def _loop(self, step: Callable[[], None], pause: float) -> None:
-        while not self._stopping.wait(pause):
+        while not self._clock.pause(pause, self._stopping):
+            if not self._leads():
+                continue
             try:
                 step()
             except Exception as error:
@@ -91,7 +103,7 @@ def _ending(message: int, state: DeliveryState, after: int, now: int) -> Callabl
     def job(transaction: Transaction) -> int | None:
         last = deliveries.end_pending(transaction, message, state, after, PAGE, now)
         if last is None:
-            messages.finish(transaction, message, now)
+            counters.finish(transaction, message, now)
         return last
 
     return job

@@ -12,14 +12,16 @@ import structlog
 
 from onepush_core import rounds
 from onepush_core.clock import Clock
+from onepush_core.fences import Fence
 from onepush_core.metrics import Metrics
 from onepush_core.objects import DeliveryState, Message, Receipt, Status
 from onepush_core.rounds import Verdict
-from onepush_core.store import deliveries, devices, messages
+from onepush_core.store import counters, deliveries, devices
 from onepush_core.store.deliveries import Change, Schedule
-from onepush_core.store.engine import SqliteEngine
+from onepush_core.store.engine import Engine
 from onepush_core.store.trail import Entry, add_entry
 from onepush_core.store.transaction import Transaction
+from onepush_core.store.writer import LAST
 
 log = structlog.get_logger("onepush.ledger")
 Confirmed = Callable[[list[Receipt]], None]
@@ -30,7 +32,7 @@ class Ledger:
 
     def __init__(
         self,
-        engine: SqliteEngine,
+        engine: Engine,
         clock: Clock,
         metrics: Metrics,
         schedule: Schedule,
@@ -52,6 +54,7 @@ class Ledger:
         verdicts: Sequence[Verdict],
         rest: Sequence[Change] = (),
         *,
+        fence: Fence | None = None,
         ended: Sequence[int] = (),
         page: Sequence[int] = (),
         cursor: int | None = None,
@@ -59,26 +62,46 @@ class Ledger:
     ) -> None:
         """Write what a step of a round has brought.
 
-        ``rest``: changes nobody answered for (leases, check-backs). ``ended``: devices for which a
-        transient message is over. ``page``: devices whose queue may now be too long. ``cursor``: how
-        far the first round has come; ``dispatched``: that was all of it.
+        ``fence``: whose work that was; None: it happened, whoever was to do it. Of a worker that was given up
+        only what has left it is written, so that others need not send it again. ``rest``: changes nobody
+        answered for (leases, check-backs). ``ended``: devices for which a transient message is over.
+        ``page``: devices whose queue may now be too long. ``cursor``: how far the first round has come;
+        ``dispatched``: that was all of it.
         """
         now = self._clock.now()
+        worker = fence.key if fence else 0
         self._measure(message, verdicts, now)
 
         def job(transaction: Transaction) -> None:
-            handed_off = sum(self._write(transaction, message, verdict, now) for verdict in verdicts)
+            if fence is not None and not fence.check(transaction):
+                log.warning("record_refused", message=message.id)
+                self.write(transaction, message, list(filter(_has_left, verdicts)))
+                return
+            handed_off = self._write_all(transaction, message, verdicts, now)
             for change in rest:
-                deliveries.apply_change(transaction, message.key, change, self._schedule, now)
-            for name, counts in rounds.count(verdicts).items():
-                deliveries.count_outcomes(transaction, message.key, name, counts)
+                deliveries.apply_change(transaction, message.key, change, self._schedule, now, worker)
             if ended:
                 deliveries.end_devices(transaction, message.key, ended, DeliveryState.EXPIRED, now)
-            messages.advance(transaction, message.key, now, handed_off, cursor, dispatched)
+            counters.advance(transaction, message.key, now, handed_off, cursor, dispatched)
 
-        self._engine.keep(job)
+        self._engine.keep(job, place=message.id)
         if page:
             self._limit_queues(page)
+
+    def write(self, transaction: Transaction, message: Message, verdicts: Sequence[Verdict]) -> None:
+        """Write verdicts inside a job of somebody else's."""
+        now = self._clock.now()
+        handed_off = self._write_all(transaction, message, verdicts, now)
+        counters.advance(transaction, message.key, now, handed_off, cursor=None, dispatched=False)
+
+    def _write_all(
+        self, transaction: Transaction, message: Message, verdicts: Sequence[Verdict], now: int
+    ) -> int:
+        """Write verdicts and count the answers; how many deliveries they handed off."""
+        handed_off = sum(self._write(transaction, message, verdict, now) for verdict in verdicts)
+        for name, counts in rounds.count(verdicts).items():
+            counters.count_answers(transaction, message.key, name, counts)
+        return handed_off
 
     def _limit_queues(self, devices: Sequence[int]) -> None:
         """Look at these devices' queues after the record: once for all that is recorded in a turn of the hub.
@@ -95,13 +118,14 @@ class Ledger:
             return
         now = self._clock.now()
         self._engine.keep(
-            lambda transaction: deliveries.drop_overflow(transaction, grown, self._queue_limit, now)
+            lambda transaction: deliveries.drop_overflow(transaction, grown, self._queue_limit, now),
+            place=LAST,
         )
 
     def _write(self, transaction: Transaction, message: Message, verdict: Verdict, now: int) -> int:
         """Write one verdict; how many deliveries it handed off."""
         change = verdict.change
-        changed = deliveries.apply_change(transaction, message.key, change, self._schedule, now)
+        changed = deliveries.apply_change(transaction, message.key, change, self._schedule, now, 0)
         if verdict.status is not Status.HELD:
             entry = Entry(change.devices, now, verdict.transport, verdict.status.value, verdict.reason)
             add_entry(transaction, message.key, entry)
@@ -121,7 +145,7 @@ class Ledger:
     ) -> None:
         """Add a line to the trail that changes nothing."""
         entry = Entry(devices, self._clock.now(), transport, outcome, reason)
-        self._engine.keep(lambda transaction: add_entry(transaction, message.key, entry))
+        self._engine.keep(lambda transaction: add_entry(transaction, message.key, entry), place=message.id)
 
     def flush(self) -> None:
         """Wait until everything said so far is on disk."""
@@ -130,25 +154,23 @@ class Ledger:
         self._engine.flush()
 
     def confirm(self, transport: str, message_id: str, device: int) -> None:
-        """A device says that it has a message. All confirms of one turn of the hub become one job."""
+        """A device says that it has a message. All its confirms of one turn of the hub become one job."""
         if not self._confirms:
             gevent.get_hub().loop.run_callback(self._submit_confirms)
         self._confirms.setdefault((transport, message_id), []).append(device)
 
     def _submit_confirms(self) -> None:
         confirms, self._confirms = self._confirms, {}
-        if not confirms:
-            return
         now = self._clock.now()
+        for (transport, message_id), keys in confirms.items():
+            self._submit_confirm(transport, message_id, keys, now)
 
+    def _submit_confirm(self, transport: str, message_id: str, keys: Sequence[int], now: int) -> None:
         def job(transaction: Transaction) -> list[Receipt]:
-            receipts: list[Receipt] = []
-            for (transport, message_id), keys in confirms.items():
-                _, news = deliveries.confirm(transaction, message_id, transport, keys, now)
-                receipts += [Receipt(message_id, key, transport, now) for key in news]
-            return receipts
+            _, news = deliveries.confirm(transaction, message_id, transport, keys, now)
+            return [Receipt(message_id, key, transport, now) for key in news]
 
-        self._engine.submit(job, self._settle_confirms)
+        self._engine.submit(job, self._settle_confirms, place=message_id)
 
     def _settle_confirms(self, receipts: list[Receipt], error: BaseException | None) -> None:
         if error is not None:
@@ -157,3 +179,8 @@ class Ledger:
         elif receipts:
             self._metrics.confirmed(len(receipts))
             self._confirmed(receipts)
+
+
+def _has_left(verdict: Verdict) -> bool:
+    """Whether a transport has taken the message for good."""
+    return verdict.status in (Status.DELIVERED, Status.SENT)

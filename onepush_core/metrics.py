@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import NoReturn
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 MAX_REASONS = 64
 _REASON_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_")
@@ -15,11 +17,51 @@ _DELIVERY = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0, 360
 _LAG = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 
 
+class Registry(CollectorRegistry):
+    """A registry that knows what is in it, so that what a plugin brought can be taken out again."""
+
+    def __init__(self) -> None:
+        self.collectors: list[Collector] = []
+        super().__init__()
+
+    def register(self, collector: Collector) -> None:
+        """Take a collector in. Raises ValueError when one of its names is taken."""
+        super().register(collector)
+        self.collectors.append(collector)
+
+    def unregister(self, collector: Collector) -> None:
+        """Take it out."""
+        super().unregister(collector)
+        self.collectors.remove(collector)
+
+
+class PluginStates(Collector):
+    """``onepush_plugin_state``: for each plugin 1 at its state and 0 at the others."""
+
+    def __init__(self, states: Iterable[str], look: Callable[[], Iterable[tuple[str, str]]]) -> None:
+        self._states = tuple(states)
+        self._look = look
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Look, when somebody asks."""
+        gauge = GaugeMetricFamily(
+            "onepush_plugin_state", "1: the plugin is in this state.", labels=("plugin", "state")
+        )
+        for plugin, state in self._look():
+            for one in self._states:
+                gauge.add_metric((plugin, one), float(one == state))
+        yield gauge
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        """Nobody is asked before the start."""
+        return []
+
+
 class Metrics:
     """The metrics of one gateway, in a registry of their own."""
 
-    def __init__(self, registry: CollectorRegistry | None = None) -> None:
-        self.registry = registry or CollectorRegistry()
+    def __init__(self) -> None:
+        self.registry = Registry()
         self._reasons: set[tuple[str, str]] = set()
         self._accept_seconds = Histogram(
             "onepush_accept_seconds",
@@ -58,6 +100,10 @@ class Metrics:
             ["method", "route", "status"],
             registry=self.registry,
         )
+
+    def show_plugins(self, states: Iterable[str], look: Callable[[], Iterable[tuple[str, str]]]) -> None:
+        """Show each plugin's state; ``look`` tells (name, state) of each."""
+        self.registry.register(PluginStates(states, look))
 
     def accepted(self, seconds: float) -> None:
         """A message was stored, so long after its request was read; a replay does not count."""

@@ -47,14 +47,16 @@ class Outlet:
         self.takes = takes
         self.breaker = breaker or Breaker()
         self.waiting = 0
-        self._call = call
+        self.call = call
         self._tracer = tracer
         self._may_leave = may_leave
         self.deadline = deadline
         self._places = BoundedSemaphore(concurrency)
 
     def wants(self, message: Message, device: Device) -> bool:
-        """What the plugin says of itself; without a word of its own it wants all."""
+        """False for a dead address; else what the plugin says, without a word of its own: True."""
+        if device.gone is not None and self.name in device.gone.split(","):
+            return False
         if self.takes is None:
             return True
         try:
@@ -97,7 +99,7 @@ class Outlet:
         outcomes: list[Outcome | Outcomes] = []
         try:
             with gevent.Timeout(self.deadline):
-                _collect(self._call(message=message, devices=devices, waited=waited), left, outcomes)
+                _collect(self.call(message=message, devices=devices, waited=waited), left, outcomes)
         except gevent.Timeout:
             self._log(message, "deliver_timed_out", None)
             outcomes.append(self._failed(left, "deadline exceeded"))

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, NamedTuple
+from types import ModuleType
+from typing import Any
 
 import gevent
 import pluggy
 import structlog
 
-from onepush_core import hookspecs
+from onepush_core import __version__, contract, hookspecs
 from onepush_core.breaker import Breaker
 from onepush_core.defaults import DEFAULTS
-from onepush_core.errors import ConfigurationError, OnepushError, PluginUnavailable
+from onepush_core.errors import ConfigurationError, OnepushError, PluginFault, PluginUnavailable
+from onepush_core.finding import by_name, check_single, deprecations, make_plugin, release_of
 from onepush_core.hookspecs import NAMESPACE
+from onepush_core.roster import CORE, OURS, PluginState, Release, Roster
 from onepush_core.trace import HookTrace
 
 log = structlog.get_logger("onepush.plugins")
-CORE = "core"
-OURS = f"{CORE}."
-REFUSING = ("authenticate_app", "resolve_audience", "check_send")
+REFUSING = ("authenticate_app", "resolve_audience", "check_send", "check_registration")
 """Hooks in which an error of ours (OnepushError) is an answer."""
-ABOUT_MESSAGES = ("check_send", "deliver", "check_back", "on_confirm")
+NOT_WHEN_IDLE = ("check_send", "check_registration", "deliver", "check_back", "on_confirm")
 FAILURES = 3
 """Failures in a row after which a plugin is not asked for half a minute."""
 DEADLINE = 2.0
@@ -33,25 +36,20 @@ FIRST_RESULT = ("authenticate_app", "resolve_audience")
 """Hooks marked ``firstresult``: their callers give an answer, those of the others a list of answers."""
 
 
-class PluginState(NamedTuple):
-    """What ``onepush plugins`` shows of one plugin. ``state``: active, idle or set aside."""
-
-    name: str
-    version: str
-    hooks: list[str]
-    state: str
-    reason: str | None
-
-
 class Plugins:
     """One plugin manager, and what its plugins are called."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        required: Collection[str] = (),
+        specs: ModuleType | type = hookspecs,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._monotonic = monotonic
         self.manager = pluggy.PluginManager(NAMESPACE)
-        self.manager.add_hookspecs(hookspecs)
-        self._versions: dict[str, str] = {}
+        self.manager.add_hookspecs(specs)
+        self.roster = Roster(required)
         self.tracer = HookTrace()
-        self._aside: dict[str, str] = {}
         self._breakers: dict[tuple[str, str], Breaker] = {}
         self._order: dict[str, list[str]] = {}
         self._callers: dict[tuple[str, str], Callable[..., Any]] = {}
@@ -59,32 +57,44 @@ class Plugins:
     def register(self, plugin: object, name: str, version: str = "") -> None:
         """Add one plugin. Raises ConfigurationError for a hook or argument that does not exist."""
         try:
+            self.add(plugin, name, Release(version))
+        except PluginFault as fault:
+            raise ConfigurationError(f"plugin {name}: {fault}") from fault
+
+    def add(self, plugin: object, name: str, release: Release) -> None:
+        """Add one plugin. Raises PluginFault when it breaks the contract; then nothing of it is left."""
+        contract.check_hooks(self.manager, plugin)
+        try:
             self.manager.register(plugin, name)
-            self.manager.check_pending()
         except (pluggy.PluginValidationError, ValueError) as error:
-            raise ConfigurationError(f"plugin {name}: {str(error).splitlines()[0]}") from error
-        self._versions[name] = version
+            raise PluginFault(str(error).splitlines()[-1]) from error
+        self.roster.enter(name, release)
+        self._forget_callers()
+
+    def withdraw(self, name: str, fault: PluginFault) -> None:
+        """Call no hook of this plugin any more. Raises ConfigurationError when it is required."""
+        self.manager.unregister(name=name)
+        self._forget_callers()
+        self.roster.set_aside(name, fault)
+
+    def _forget_callers(self) -> None:
         self._order.clear()
         self._callers.clear()
-
-    def set_aside(self, name: str, reason: str) -> None:
-        """This plugin is installed, but does not take part."""
-        self._aside[name] = reason
 
     @property
     def names(self) -> list[str]:
         """Names of all registered plugins."""
-        return list(self._versions)
+        return self.roster.names
 
     def implementations(self, hook: str) -> list[Any]:
         """The implementations of a hook in calling order, without wrappers.
 
-        A plugin that cannot work yet is not asked about messages: that would cost each of them.
+        A plugin that cannot work yet is not asked about messages and devices: that would cost each of them.
         """
         caller = getattr(self.manager.hook, hook)
         found = [one for one in caller.get_hookimpls() if not (one.hookwrapper or one.wrapper)]
-        idle = hook in ABOUT_MESSAGES
-        return [one for one in found[::-1] if not (idle and getattr(one.plugin, "idle_reason", None))]
+        idle = hook in NOT_WHEN_IDLE
+        return [one for one in found[::-1] if not (idle and idle_reason(one.plugin))]
 
     def _asked_for(self, hook: str) -> list[str]:
         """Names of the plugins to be asked, in order; looked up once, since every send asks."""
@@ -152,7 +162,7 @@ class Plugins:
             return self.caller(hook, name)(**arguments)
         breaker = self._breakers.get((hook, name))
         if breaker is None:
-            breaker = self._breakers[hook, name] = Breaker(failures=FAILURES)
+            breaker = self._breakers[hook, name] = Breaker(failures=FAILURES, monotonic=self._monotonic)
         if breaker.pause_left():
             raise PluginUnavailable()
         timer = gevent.Timeout(deadline)
@@ -170,17 +180,22 @@ class Plugins:
         breaker.succeeded()
         return answer
 
+    def tell(self, hook: str, name: str, deadline: float = DEADLINE, **arguments: Any) -> None:
+        """Call a hook of one plugin whose answer does not matter; an accident is logged."""
+        if any(one.plugin_name == name for one in self.implementations(hook)):
+            with contextlib.suppress(PluginUnavailable):
+                self._call(hook, name, deadline, arguments)
+
     def states(self) -> list[PluginState]:
         """Every installed plugin, those set aside too."""
-        taking_part = [
-            PluginState(name, self._versions.get(name, ""), self._hooks_of(plugin), *_state(plugin))
-            for name, plugin in self.manager.list_name_plugin()
-        ]
-        aside = [PluginState(name, "", [], "set aside", reason) for name, reason in self._aside.items()]
-        return taking_part + aside
+        found = dict(self.manager.list_name_plugin())
+        return [self._state(name, found.get(name)) for name in self.roster.releases]
+
+    def _state(self, name: str, plugin: object) -> PluginState:
+        return self.roster.state_of(name, self._hooks_of(plugin), idle_reason(plugin))
 
     def _hooks_of(self, plugin: object) -> list[str]:
-        return [caller.name for caller in self.manager.get_hookcallers(plugin) or []]
+        return [] if plugin is None else [one.name for one in self.manager.get_hookcallers(plugin) or []]
 
     def order(self) -> dict[str, list[str]]:
         """For each hook that somebody takes part in, the plugins' names in calling order, idle ones too."""
@@ -215,10 +230,13 @@ def _direct_caller(implementation: Any, hook: str) -> Callable[..., Any]:
     return call_first if hook in FIRST_RESULT else call_each
 
 
-def _state(plugin: object) -> tuple[str, str | None]:
-    """A plugin that cannot work yet (no credentials, say) tells so in ``idle_reason``."""
-    reason = getattr(plugin, "idle_reason", None)
-    return ("idle", str(reason)) if reason else ("active", None)
+def idle_reason(plugin: object) -> str | None:
+    """What a plugin that cannot work yet (no credentials, say) tells of it."""
+    try:
+        reason = getattr(plugin, "idle_reason", None)
+        return str(reason) if reason else None
+    except Exception as error:
+        return f"its idle_reason fails: {type(error).__name__}"
 
 
 def load_plugins(
@@ -226,36 +244,40 @@ def load_plugins(
     load: Iterable[str] | None = None,
     required: Iterable[str] = (),
     found: Iterable[EntryPoint] | None = None,
+    lenient: bool = False,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> Plugins:
     """The core's own plugins and those installed. Raises ConfigurationError.
 
-    ``tables``: the settings of each plugin by name. ``load``: which to take (None: all).
-    A plugin that is not ``required`` and fails to import is set aside; a bad setting is always an error.
+    ``tables``: the settings of each plugin by name. ``load``: which to take (None: all). A plugin that
+    cannot take part is set aside, unless it is ``required`` and we are not ``lenient``; a bad setting is
+    always an error. ``monotonic``: the clock by which one that fails is left alone for a while.
     """
-    plugins = Plugins()
+    required = set(required)
+    plugins = Plugins(() if lenient else required, monotonic=monotonic)
     for name, plugin in DEFAULTS.items():
-        plugins.register(plugin(), f"{CORE}.{name}")
-    points = {point.name: point for point in (entry_points(group=NAMESPACE) if found is None else found)}
-    wanted = list(points) if load is None else list(load)
-    for name in sorted({*wanted, *required}):
+        plugins.register(plugin(), f"{CORE}.{name}", __version__)
+    points = by_name(entry_points(group=NAMESPACE) if found is None else found)
+    wanted = set(points) if load is None else set(load)
+    for name in sorted(wanted | required):
         if name not in points:
             key = "load" if name in wanted else "required"
             raise ConfigurationError(f"plugins.{key}: no plugin named {name!r} is installed")
-        _load_one(plugins, points[name], tables.get(name, {}), name in required)
+        _load_one(plugins, name, points[name], tables.get(name, {}))
     return plugins
 
 
-def _load_one(plugins: Plugins, point: EntryPoint, table: dict[str, Any], required: bool) -> None:
+def _load_one(plugins: Plugins, name: str, points: list[EntryPoint], table: dict[str, Any]) -> None:
+    release = release_of(points[0])
     try:
-        factory = point.load()
-        plugin = factory(table)
-    except ConfigurationError as error:
-        raise ConfigurationError(f"plugin {point.name}: {error}") from error
-    except Exception as error:
-        reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-        if required:
-            raise ConfigurationError(f"plugin {point.name} does not load: {reason}") from error
-        log.error("plugin_set_aside", plugin=point.name, reason=reason)
-        return plugins.set_aside(point.name, reason)
-    version = point.dist.version if point.dist is not None else ""
-    return plugins.register(plugin, point.name, version)
+        check_single(points)
+        contract.check_range(release.api)
+        plugin = make_plugin(points[0], table)
+        with deprecations() as remarks:
+            plugins.add(plugin, name, release)
+        remarks += [
+            f"{hook} is not marked with @hookimpl" for hook in contract.unmarked(plugins.manager, plugin)
+        ]
+        plugins.roster.remarks[name] = remarks
+    except PluginFault as fault:
+        plugins.roster.set_aside(name, fault, release)

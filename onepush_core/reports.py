@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from onepush_core.errors import InvalidField, UnknownMessage
 from onepush_core.objects import DeliveryState, Device, MessageState
-from onepush_core.presence import Presence
 from onepush_core.store import deliveries, devices, messages, trail
 from onepush_core.store.trail import Entry
 from onepush_core.store.transaction import Row, Transaction
@@ -105,25 +104,34 @@ def _entry(entry: Entry) -> dict[str, Any]:
     return told if entry.reason is None else {**told, "reason": entry.reason}
 
 
-def device_list(
-    transaction: Transaction, presence: Presence, app: int, alias: str, after: int, limit: int
-) -> dict[str, Any]:
-    """A page of an alias's devices."""
-    found = [Device(*row) for row in devices.by_alias(transaction, app, alias, after, limit)]
-    online = presence.online([device.key for device in found])
+class Found(NamedTuple):
+    """A device and its tags."""
+
+    device: Device
+    tags: list[str]
+
+
+def device_list(transaction: Transaction, app: int, alias: str, after: int, limit: int) -> list[Found]:
+    """Devices of an alias from a key on, at most ``limit``."""
+    rows = devices.by_alias(transaction, app, alias, after, limit)
+    return [Found(Device(*row), devices.tags_of(transaction, row[0])) for row in rows]
+
+
+def device_page(found: list[Found], online: set[int], limit: int) -> dict[str, Any]:
+    """A page of devices, each with whether it is connected."""
     return {
-        "devices": [_device(transaction, device, device.key in online) for device in found],
-        "next": str(found[-1].key) if len(found) == limit else None,
+        "devices": [_device(device, tags, device.key in online) for device, tags in found],
+        "next": str(found[-1].device.key) if len(found) == limit else None,
     }
 
 
-def _device(transaction: Transaction, device: Device, online: bool) -> dict[str, Any]:
+def _device(device: Device, tags: list[str], online: bool) -> dict[str, Any]:
     told = {
         "deviceId": device.id,
         "alias": device.alias,
         "platform": device.platform,
         "vendor": device.vendor,
         "online": online,
-        "tags": devices.tags_of(transaction, device.key),
+        "tags": tags,
     }
     return {name: value for name, value in told.items() if value is not None}

@@ -114,9 +114,23 @@ class Round:
             return Change(keys, due=earliest(now + round(retry * 1000), self.check_back), span=span)
         return Change(keys, asked=bit, due=self.check_back, span=span)
 
+    def pass_on(self, keys: Iterable[int]) -> None:
+        """These are another worker's business now."""
+        self._mentioned.update(keys)
+        for key in keys:
+            self.remaining.pop(key, None)
+
+    def unrepeated(self) -> list[int]:
+        """Devices that nothing has taken, and to which nothing was repeated in this round."""
+        return [key for key in self.remaining if key not in self._repeating]
+
     def is_repeating(self, key: int) -> bool:
         """True when a transport has repeated the message to this device in this round."""
         return key in self._repeating
+
+    def still_open(self, keys: Iterable[int]) -> list[int]:
+        """Those of ``keys`` that nothing has taken."""
+        return [key for key in keys if key in self.remaining]
 
     def unmentioned(self) -> list[int]:
         """Devices of which no transport has said anything in this round."""

@@ -10,13 +10,14 @@ from __future__ import annotations
 import errno
 import gc
 import logging
+import mmap
 import os
 import socket
 import sys
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import gevent
 import structlog
@@ -26,18 +27,16 @@ from gunicorn.glogging import Logger
 
 from onepush_core.errors import ConfigurationError
 from onepush_core.gateway import Gateway
+from onepush_core.http_worker import QUEUE, CountedRequests, HttpWorker
 from onepush_core.settings_sources import listen_address
 
 if TYPE_CHECKING:
-    from gunicorn.workers.ggevent import GeventWorker
-
     from onepush_core.settings import Settings
 
 log = structlog.get_logger("onepush.serve")
-BACKLOG = 2048
 PORT_PATIENCE = 1.5  # seconds: the worker of a killed master notices within one and lets go of the port
 STOP_PATIENCE = 4.0  # seconds until a worker leaves, its gateway stopped or not
-ACCEPT_PERIOD = 1.1  # seconds: gunicorn's worker looks once a second whether it shall stop accepting
+BOOT_PAUSE = 1.0  # seconds until a worker that could not take another's place is followed by the next
 BOOT_FAILURES = (Arbiter.WORKER_BOOT_ERROR, Arbiter.APP_LOAD_ERROR)
 
 
@@ -59,9 +58,16 @@ def serve(settings: Settings) -> None:
 
 def check_workers(settings: Settings) -> None:
     """Refuse what SQLite cannot do."""
-    if settings.server.workers > 1 and settings.store.database.startswith("sqlite"):
+    if not settings.store.database.startswith("sqlite"):
+        return
+    if settings.server.workers > 1:
         raise ConfigurationError(
-            "server.workers: SQLite serves one worker, and this version takes no other database"
+            "server.workers: SQLite serves one worker; several need a database and a bus that they share:"
+            " --database postgresql://… --bus redis://…"
+        )
+    if settings.cluster.bus is not None:
+        raise ConfigurationError(
+            "cluster.bus: SQLite serves one worker; a bus wants --database postgresql://…"
         )
 
 
@@ -88,7 +94,7 @@ def _listen(host: str, port: int) -> socket.socket:
         # Connections inherit it; gunicorn would set it too late for those that wait for it to start.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listener.bind(address)
-        listener.listen(BACKLOG)
+        listener.listen(QUEUE)
     except OSError:
         listener.close()
         raise
@@ -101,6 +107,7 @@ class Server(BaseApplication):
     def __init__(self, settings: Settings, listener: int) -> None:
         self.settings = settings
         self.listener = listener
+        self.served = mmap.mmap(-1, 1)  # shared with the workers, which are forks
         self.gateway: Gateway
         self.requests: CountedRequests
         self.drain: gevent.Greenlet[..., None] | None = None
@@ -112,7 +119,7 @@ class Server(BaseApplication):
         chosen: dict[str, Any] = {
             "bind": f"fd://{self.listener}",
             "workers": server.workers,
-            "worker_class": "gevent",
+            "worker_class": HttpWorker,
             "worker_connections": server.worker_connections,
             "graceful_timeout": server.graceful_timeout,
             "keepalive": server.keepalive,
@@ -130,8 +137,20 @@ class Server(BaseApplication):
         try:
             return self._start_gateway()
         except Exception as error:  # whatever it is, it stops the start with one line
+            if self.served[0]:
+                self._try_later(error)
             print(f"onepush: {_reason(error)}", file=sys.stderr, flush=True)  # noqa: T201
             sys.exit(Arbiter.WORKER_BOOT_ERROR)
+
+    @staticmethod
+    def _try_later(error: Exception) -> NoReturn:
+        """End a worker that replaces another, so that gunicorn starts the next: the others go on serving.
+
+        It worked before, so what is wrong (the database is away) passes; a boot error would end them all.
+        """
+        log.error("worker_did_not_start", reason=_reason(error), again_in=BOOT_PAUSE)
+        time.sleep(BOOT_PAUSE)
+        sys.exit(1)
 
     def _start_gateway(self) -> Callable[..., Iterable[bytes]]:
         from onepush_core import api
@@ -142,32 +161,34 @@ class Server(BaseApplication):
         self.requests = CountedRequests(app)
         return self.requests
 
-    def watch(self, worker: GeventWorker) -> None:
+    def watch(self, worker: HttpWorker) -> None:
         """In the worker, when it serves: wait for the end beside the requests."""
         relieve_collector()
+        self.served[0] = 1
         log.info("serving", address=self.settings.server.bind, worker=os.getpid())
         self.drain = gevent.spawn(self._drain, worker)
 
-    def finish(self, worker: GeventWorker) -> None:
+    def finish(self, worker: HttpWorker) -> None:
         """In the worker, before it exits: let the drain end, unless nobody asked for a stop."""
         if self.drain and not worker.alive:
             self.drain.join()
 
-    def _drain(self, worker: GeventWorker) -> None:
+    def _drain(self, worker: HttpWorker) -> None:
         """Stop the gateway once gunicorn wants the worker to end, let requests finish, then leave."""
         while worker.alive:
             gevent.sleep(0.1)
         try:
             with gevent.Timeout(STOP_PATIENCE):
-                self._stop()
+                self._stop(worker)
         except gevent.Timeout:
             log.warning("stop_took_too_long", seconds=STOP_PATIENCE)
         sys.exit(0)
 
-    def _stop(self) -> None:
-        accepting = gevent.spawn(gevent.sleep, ACCEPT_PERIOD)
+    def _stop(self, worker: HttpWorker) -> None:
         self.gateway.stop()
-        accepting.join()
+        worker.stop_listening()
+        self.requests.wait()
+        self.requests.close_idle()
         self.requests.wait()
         self.gateway.close()
 
@@ -180,28 +201,6 @@ def relieve_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
-
-
-class CountedRequests:
-    """A WSGI callable that knows how many requests are under way."""
-
-    def __init__(self, application: Callable[..., Iterable[bytes]]) -> None:
-        self._application = application
-        self._running = 0
-
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """Pass the request on."""
-        self._running += 1
-        try:
-            return self._application(environ, start_response)
-        finally:
-            self._running -= 1
-
-    def wait(self) -> None:
-        """Wait until none runs, and a moment longer for the last answer to be written."""
-        while self._running:
-            gevent.sleep(0.02)
-        gevent.sleep(0.05)
 
 
 class GunicornLogger(Logger):

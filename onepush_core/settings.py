@@ -6,6 +6,7 @@ Where values come from is ``settings_sources``.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, get_type_hints
 
 from msgspec import Meta, Struct
@@ -37,11 +38,14 @@ class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 class StoreSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Where messages are kept."""
 
-    database: Annotated[str, Meta(description="database URL")] = "sqlite:///var/onepush.db"
+    database: Annotated[
+        str, Meta(description="database URL: sqlite:///FILE or postgresql://USER@HOST:PORT/DATABASE")
+    ] = "sqlite:///var/onepush.db"
+    pool: Annotated[Count, Meta(description="connections to PostgreSQL that read, per worker")] = 4
     max_waiting: Annotated[Count, Meta(description="writes that may wait for a commit, then 503")] = 20_000
 
     def __repr__(self) -> str:
-        return f"StoreSettings(database=…, max_waiting={self.max_waiting})"
+        return f"StoreSettings(database=…, pool={self.pool}, max_waiting={self.max_waiting})"
 
 
 class DeliverySettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -59,6 +63,21 @@ class DeliverySettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     ] = 1000
     deadline: Annotated[Seconds, Meta(description="seconds one call of a transport may take")] = 30.0
     concurrency: Annotated[Count, Meta(description="calls at a time per transport")] = 8
+
+
+class ClusterSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Several workers on one database."""
+
+    bus: Annotated[
+        Annotated[str, Meta(min_length=1)] | None,
+        Meta(description="URL of the bus between workers, such as redis://host; none: through the database"),
+    ] = None
+    lease: Annotated[
+        Seconds, Meta(description="seconds of silence after which the others give a worker up")
+    ] = 10.0
+
+    def __repr__(self) -> str:
+        return f"ClusterSettings(bus=…, lease={self.lease})"
 
 
 class RetentionSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -96,6 +115,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     server: ServerSettings = ServerSettings()
     store: StoreSettings = StoreSettings()
+    cluster: ClusterSettings = ClusterSettings()
     delivery: DeliverySettings = DeliverySettings()
     retention: RetentionSettings = RetentionSettings()
     log: LogSettings = LogSettings()
@@ -109,6 +129,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 TABLES: dict[str, type[Struct]] = {
     "server": ServerSettings,
     "store": StoreSettings,
+    "cluster": ClusterSettings,
     "delivery": DeliverySettings,
     "retention": RetentionSettings,
     "log": LogSettings,
@@ -125,9 +146,31 @@ SHORT_NAMES = {
     ("server", "workers"): "workers",
     ("server", "admin_token"): "admin_token",
     ("store", "database"): "database",
+    ("cluster", "bus"): "bus",
 }
+OTHER_VARIABLES = (
+    "ONEPUSH_CONFIG",
+    "ONEPUSH_TRACE",
+    "ONEPUSH_URL",
+    "ONEPUSH_APP_ID",
+    "ONEPUSH_APP_KEY",
+)
+"""Variables of ours that are no settings."""
 # A secret on a command line can be read by every user of the machine.
 WITHOUT_FLAG = {("server", "admin_token")}
+
+
+def setting_problem(text: str) -> str:
+    """What msgspec found wrong with a table, in our words: the key, if it names one, and why; no value."""
+    problem, _, path = text.rpartition(" - at `$")
+    problem, path = (problem, path.strip("`.")) if problem else (text, "")
+    if found := re.fullmatch("Object (contains unknown|missing required) field `(.*)`", problem):
+        path = f"{path}.{found[2]}".strip(".")
+        problem = "there is no such setting" if found[1] == "contains unknown" else "is missing"
+    if problem.startswith("Invalid enum value"):
+        problem = "not one of the values allowed"
+    problem = problem.replace("`", "")
+    return f"{path}: " * bool(path) + problem[:1].lower() + problem[1:]
 
 
 def meaning_of(table: str, key: str) -> str:

@@ -14,7 +14,17 @@ from typing import Any
 import msgspec
 
 from onepush_core.errors import ConfigurationError
-from onepush_core.settings import LISTS, SHORT_NAMES, TABLES, TYPES, Settings, flag_of, variables_of
+from onepush_core.settings import (
+    LISTS,
+    OTHER_VARIABLES,
+    SHORT_NAMES,
+    TABLES,
+    TYPES,
+    Settings,
+    flag_of,
+    setting_problem,
+    variables_of,
+)
 
 
 class Value(msgspec.Struct, frozen=True):
@@ -49,6 +59,17 @@ def load_settings(
     core: dict[str, Any] = {table: struct(**chosen[table]) for table, struct in TABLES.items()}
     listen_address(core["server"].bind)
     return Settings(**core, tables={name: chosen[name] for name in plugins})
+
+
+def stray_variables(environ: Mapping[str, str], plugins: Collection[str]) -> list[str]:
+    """Variables that are ours by name and set nothing: misspelt, perhaps, or meant for a missing plugin.
+
+    They are no errors: Kubernetes, for one, gives each container variables like ``ONEPUSH_PORT``
+    when a service is called onepush.
+    """
+    known = {*OTHER_VARIABLES, *(name for pair in TYPES for name in variables_of(*pair))}
+    ours = sorted(name for name in environ if name.startswith("ONEPUSH_") and name not in known)
+    return [name for name in ours if _table_of(name, [*TABLES, *plugins]) is None]
 
 
 def listen_address(bind: str) -> tuple[str, int]:
@@ -136,7 +157,8 @@ def _checked(given: Value) -> Any:
     try:
         return _converted(given, pair)
     except msgspec.ValidationError as error:
-        raise ConfigurationError(f"{given.origin}: {_problem(error)}") from error
+        problem = setting_problem(str(error).split(" - at ")[0])  # the origin has the key already
+        raise ConfigurationError(f"{given.origin}: {problem}") from error
 
 
 def _converted(given: Value, pair: tuple[str, str]) -> Any:
@@ -149,11 +171,3 @@ def _converted(given: Value, pair: tuple[str, str]) -> Any:
     with contextlib.suppress(msgspec.ValidationError):
         return msgspec.convert(given.value, TYPES[pair])
     return msgspec.convert(given.value, TYPES[pair], strict=False)
-
-
-def _problem(error: Exception) -> str:
-    """What msgspec found, in one line and without the value."""
-    text = str(error).split(" - at ")[0].replace("`", "")
-    if text.startswith("Invalid enum value"):
-        return "not one of the values allowed"
-    return text[:1].lower() + text[1:]

@@ -66,5 +66,5 @@ def _core_routes(gateway: Gateway) -> list[tuple[str, object]]:
         ("/health/live", Live()),
         ("/health/ready", Ready(gateway)),
         ("/metrics", Exposition(gateway.metrics)),
-        ("/openapi.json", Document(make_document())),
+        ("/openapi.json", Document(make_document)),
     ]

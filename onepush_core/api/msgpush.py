@@ -70,7 +70,7 @@ class Send:
             require_text("appId", request.app_id, 4096), require_text("appKey", request.app_key, 4096)
         )
         request_id, replayed = self._gateway.send(app, draft, idempotency)
-        resp.data = _encode(SendAnswer(request_id=request_id))
+        resp.data = _encode(SendAnswer(request_id=request_id, warning=self._gateway.warning))
         if replayed:
             resp.set_header(REPLAYED, "true")
         else:

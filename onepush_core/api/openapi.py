@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -67,8 +68,9 @@ CALLS = (
 )  # fmt: skip
 
 
+@cache
 def make_document() -> dict[str, Any]:
-    """The whole document as plain data."""
+    """The whole document as plain data; made once, when somebody asks."""
     kinds = [kind for call in CALLS for kind in (call.answer, call.request) if _is_struct(kind)]
     _, components = msgspec.json.schema_components([*kinds, schemas.ErrorBody], ref_template=_REF)
     paths: dict[str, dict[str, Any]] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import falcon
@@ -9,7 +10,7 @@ import msgspec
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from onepush_core.api.schemas import Readiness
+from onepush_core.api.schemas import PluginReadiness, Readiness
 from onepush_core.gateway import Gateway
 from onepush_core.health import Health
 from onepush_core.metrics import Metrics
@@ -29,7 +30,11 @@ class Ready:
     """GET /health/ready."""
 
     def __init__(self, gateway: Gateway) -> None:
-        probes = {"commit": gateway.probe_commit, "dispatch": gateway.probe_dispatch}
+        probes = {
+            "commit": gateway.probe_commit,
+            "dispatch": gateway.probe_dispatch,
+            "cluster": gateway.probe_cluster,
+        }
         self._health = Health(probes, gateway.clock.monotonic)
         self._plugin_states = gateway.plugin_states
 
@@ -40,7 +45,8 @@ class Ready:
             status="ready" if report.ready else "not ready",
             commit="ok" if report.probes["commit"] else "failed",
             dispatch="ok" if report.probes["dispatch"] else "failed",
-            plugins={plugin.name: plugin.state for plugin in self._plugin_states()},
+            cluster="ok" if report.probes["cluster"] else "failed",
+            plugins={one.name: PluginReadiness(one.state, one.reason) for one in self._plugin_states()},
         )
         resp.status = 200 if report.ready else 503
         resp.data = msgspec.json.encode(answer)
@@ -63,14 +69,14 @@ class Exposition:
 
 
 class Document:
-    """GET a constant JSON document."""
+    """GET a constant JSON document, which is made when somebody asks for it."""
 
-    def __init__(self, document: dict[str, Any]) -> None:
-        self._data = msgspec.json.encode(document)
+    def __init__(self, make: Callable[[], dict[str, Any]]) -> None:
+        self._make = make
 
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
         """Answer it."""
-        resp.data = self._data
+        resp.data = msgspec.json.encode(self._make())
 
     on_head = on_get
 

@@ -84,6 +84,9 @@ class SendAnswer(Answer):
     """The message is stored; this is its id."""
 
     request_id: str
+    warning: Annotated[
+        str | None, Meta(description="Why nobody gets it just now: no transport is loaded.")
+    ] = None
 
 
 class Counts(Answer):
@@ -116,6 +119,7 @@ class MessageStatus(Answer):
     total: int
     counts: Counts
     transports: dict[str, TransportCounts]
+    warning: Annotated[str | None, Meta(description="As in the answer to the send; of this moment.")] = None
 
 
 class TrailEntry(Answer):
@@ -192,13 +196,24 @@ class Alive(Answer):
     status: Literal["live"]
 
 
+class PluginReadiness(Answer):
+    """Whether a plugin takes part, and why not."""
+
+    state: Literal["active", "idle", "set aside"]
+    reason: str | None = None
+
+
 class Readiness(Answer):
-    """Whether a commit and a dispatch went through just now, and the plugins' states."""
+    """Whether a commit and a dispatch went through just now, and the plugins' states.
+
+    ``cluster``: whether the other workers hear of this one, where there may be others.
+    """
 
     status: Literal["ready", "not ready"]
     commit: Literal["ok", "failed"]
     dispatch: Literal["ok", "failed"]
-    plugins: dict[str, str]
+    cluster: Literal["ok", "failed"]
+    plugins: dict[str, PluginReadiness]
 
 
 class ErrorBody(Answer):

@@ -102,8 +102,7 @@ def _tags(tags: list[str] | None) -> tuple[str, ...] | None:
     if any(not tag.strip() for tag in tags):
         raise InvalidField("tag", "must not hold blank entries")
     # Two ways to write the same letters must be one tag: NFC (UAX #15).
-    tags = [unicodedata.normalize("NFC", tag) for tag in tags]
-    return tuple(limit_text("tag", tag, 64) for tag in dict.fromkeys(tags))
+    return tuple(limit_text("tag", unicodedata.normalize("NFC", tag), 64) for tag in tags)
 
 
 def _vendor(vendor: str | None) -> str | None:
