@@ -4,31 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from gevent.lock import BoundedSemaphore
-
-from onepush_core import Gateway, Message, Outcome, Status
+from onepush_core import Gateway, Message, Outcome, Status, Transaction
 from onepush_oppo.metrics import Metrics
 from onepush_oppo.receipts import ARRIVED, EVENTS, INVALID, Receipt
-from onepush_oppo.seen import remember, unseen
+from onepush_oppo.seen import remember
 
 NAME, VENDOR = "oppo", "OPPO"
 TOGETHER = 500
 
 
 class Inbox:
-    """Takes in one list of receipts at a time, so that a repetition beside it finds the first one done."""
+    """Takes in lists of receipts, here and in other processes at the same time."""
 
     def __init__(self, gateway: Gateway, metrics: Metrics) -> None:
         self._gateway = gateway
         self._metrics = metrics
-        self._turn = BoundedSemaphore(1)
 
     def take(self, app_id: str, receipts: Sequence[Receipt]) -> None:
         """Record all; comes back when that is on disk. Raises StoreUnavailable."""
-        with self._turn:
-            for (event, message_id), group in _by_message(receipts).items():
-                self._take_group(app_id, event, message_id, group)
-            self._gateway.flush()
+        for (event, message_id), group in _by_message(receipts).items():
+            self._take_group(app_id, event, message_id, group)
+        self._gateway.flush()
 
     def _take_group(self, app_id: str, event: str, message_id: str, group: Sequence[Receipt]) -> None:
         if event not in EVENTS:
@@ -59,22 +55,24 @@ class Inbox:
             for device in devices:
                 self._gateway.confirm(NAME, message.id, device)
             return self._metrics.receipt(event, "taken", len(devices))
-        news = self._gateway.read(lambda transaction: unseen(transaction, message.key, event, devices))
+        news = self._gateway.write(lambda transaction: self._take_in(transaction, event, message, devices))
         self._metrics.receipt(event, "taken", len(news))
         self._metrics.receipt(event, "repeated", len(devices) - len(news))
-        if news:
-            self._record_news(event, message, news)
+        if event != ARRIVED and news:
+            self._gateway.metrics.outcome(NAME, Status.FAILED.value, event, len(news))
 
-    def _record_news(self, event: str, message: Message, devices: Sequence[int]) -> None:
-        if event == ARRIVED:
-            self._gateway.note(NAME, message, devices, "arrived", event)
-        else:
+    def _take_in(
+        self, transaction: Transaction, event: str, message: Message, devices: Sequence[int]
+    ) -> list[int]:
+        """Devices for which that is news: its mark and what it makes of the ledger are committed together."""
+        news = remember(transaction, message.key, event, devices, self._gateway.clock.now())
+        if event == ARRIVED and news:
+            self._gateway.note_within(transaction, NAME, message.id, news, "arrived", event)
+        elif news:
             # Due at once, and OPPO was asked before: the next transport gets its turn.
-            again = [Outcome(device, Status.FAILED, event, retry_after=0.0) for device in devices]
-            self._gateway.record(NAME, message, again)
-        now = self._gateway.clock.now()
-        # Submitted together with the line above: one commit has both.
-        self._gateway.write(lambda transaction: remember(transaction, message.key, event, devices, now))
+            again = [Outcome(device, Status.FAILED, event, retry_after=0.0) for device in news]
+            self._gateway.record_within(transaction, NAME, message, again)
+        return news
 
 
 def _by_message(receipts: Iterable[Receipt]) -> dict[tuple[str, str], list[Receipt]]:

@@ -57,9 +57,10 @@ class OppoPlugin:
         if self.idle_reason:
             return
         parts = self._parts_for(gateway)
-        self._greenlets.append(gevent.spawn(repeat, PRUNE_SECONDS, lambda: _prune(gateway)))
-        if self._settings.feedback_interval:
-            self._greenlets.append(gevent.spawn(repeat, self._settings.feedback_interval, parts.feedback.run))
+        sleep, interval = gateway.clock.sleep, self._settings.feedback_interval
+        self._greenlets.append(gevent.spawn(repeat, sleep, PRUNE_SECONDS, lambda: _prune(gateway)))
+        if interval:
+            self._greenlets.append(gevent.spawn(repeat, sleep, interval, parts.feedback.run))
 
     @hookimpl
     def shutdown(self) -> None:
@@ -115,10 +116,10 @@ class OppoPlugin:
         return self._directory.find(message.app.id) is not None
 
 
-def repeat(seconds: float, work: Callable[[], object]) -> None:
+def repeat(sleep: Callable[[float], object], seconds: float, work: Callable[[], object]) -> None:
     """Work every so many seconds, for ever; a failure costs one turn."""
     while True:
-        gevent.sleep(seconds)
+        sleep(seconds)
         try:
             work()
         except Exception as error:

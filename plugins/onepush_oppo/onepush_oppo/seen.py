@@ -7,22 +7,17 @@ from collections.abc import Sequence
 from onepush_core import Transaction
 
 
-def unseen(transaction: Transaction, message: int, event: str, devices: Sequence[int]) -> list[int]:
-    """Those of the devices whose event of this message is new."""
+def remember(
+    transaction: Transaction, message: int, event: str, devices: Sequence[int], now: int
+) -> list[int]:
+    """Those of the devices whose event of this message is new; from now on it is known."""
     rows = transaction.rows(
-        "SELECT device FROM oppo_receipt WHERE message = ? AND event = ? AND device IN KEYS ?",
-        (message, event, transaction.keys(devices)),
+        "INSERT INTO oppo_receipt(message, event, device, at)"
+        " SELECT ?, ?, key, ? FROM device WHERE key IN KEYS ? ORDER BY key"
+        " ON CONFLICT DO NOTHING RETURNING device",
+        (message, event, now, transaction.keys(devices)),
     )
-    known = {row[0] for row in rows}
-    return [device for device in devices if device not in known]
-
-
-def remember(transaction: Transaction, message: int, event: str, devices: Sequence[int], now: int) -> None:
-    """From now on these are known."""
-    transaction.execute_many(
-        "INSERT INTO oppo_receipt(message, event, device, at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        [(message, event, device, now) for device in devices],
-    )
+    return sorted(row[0] for row in rows)
 
 
 def forget_older(transaction: Transaction, before: int, limit: int) -> bool:

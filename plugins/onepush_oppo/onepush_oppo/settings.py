@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
-from onepush_core import ConfigurationError
+from onepush_core import ConfigurationError, setting_problem
 from onepush_oppo.options import NO_OPTIONS, Options, UnfitOption, check_together, merge, read_options
 
 CHINA = "https://api.push.oppomobile.com"
@@ -112,7 +112,7 @@ def read_settings(table: dict[str, Any]) -> Settings:
     try:
         settings = msgspec.convert(table, Settings, strict=False)
     except msgspec.ValidationError as error:
-        raise ConfigurationError(f"[oppo] {_without_value(str(error))}") from None
+        raise ConfigurationError(f"[oppo] {setting_problem(str(error))}") from None
     for key in ("base_url", "intl_base_url", "feedback_url", "public_url"):
         _check_url(key, getattr(settings, key))
     Directory(settings)
@@ -170,12 +170,3 @@ def _check_url(key: str, url: str | None) -> None:
         raise ConfigurationError(f"[oppo] {key}: must not hold a user name")
     if key != "public_url" and parts.scheme == "http" and parts.hostname not in LOOPBACK:
         raise ConfigurationError(f"[oppo] {key}: must be https, unless it is on this machine")
-
-
-def _without_value(text: str) -> str:
-    problem, _, path = text.rpartition(" - at `$.")
-    if not problem:
-        return text.replace("`", "")
-    if problem.startswith("Invalid enum value"):
-        problem = "not one of the values allowed"
-    return f"{path.rstrip('`')}: {problem.replace('`', '')}"

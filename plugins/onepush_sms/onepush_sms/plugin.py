@@ -53,7 +53,7 @@ class SmsPlugin:
         self._metrics = Metrics(gateway.metrics.registry)
         clock, deadline = gateway.clock, gateway.settings.delivery.deadline
         self._sender = Sender(gateway, clock.now, clock.monotonic, self._metrics, deadline)
-        self._pruning = gevent.spawn(run_pruning, gateway)
+        self._pruning = gevent.spawn(run_pruning, gateway, clock.sleep)
 
     @hookimpl
     def shutdown(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import gevent
 import structlog
 
 from onepush_core import Gateway, OnepushError, Transaction
@@ -14,7 +13,7 @@ INTERVAL = 600.0
 BATCH = 500
 
 
-def run_pruning(gateway: Gateway, sleep: Callable[[float], object] = gevent.sleep) -> None:
+def run_pruning(gateway: Gateway, sleep: Callable[[float], object]) -> None:
     """Prune for ever, in small batches; a failure of the store costs a pause."""
     while True:
         sleep(INTERVAL)

@@ -1,7 +1,7 @@
 """The table ``sms``: one row for each person and message, which is the right to one call.
 
-Every change is an insert guarded by a unique index or an update guarded by the state before, so that
-of two processes one has the row and the other knows it.
+Every change is an insert guarded by a unique index or an update of a row that was locked when it was read,
+so that of two processes one has the row and the other knows it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Row(NamedTuple):
 
 FIND = (
     f"SELECT {', '.join(Row._fields)} FROM sms WHERE message = ? AND (number = ? OR alias IN ({{}}))"  # noqa: S608
-    " ORDER BY CASE WHEN number = ? THEN 0 ELSE 1 END, key LIMIT 1"
+    " ORDER BY CASE WHEN number = ? THEN 0 ELSE 1 END, key LIMIT 1 FOR UPDATE"
 )
 
 

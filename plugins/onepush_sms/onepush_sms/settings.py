@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import Meta
 
-from onepush_core import ConfigurationError
+from onepush_core import ConfigurationError, setting_problem
 from onepush_sms.numbers import country_code
 
 Budget = Annotated[int, Meta(ge=0)] | None
@@ -172,4 +172,4 @@ def _convert(where: str, table: Mapping[str, Any], kind: type[Any]) -> Any:
     try:
         return msgspec.convert(table, kind)
     except msgspec.ValidationError as error:
-        raise ConfigurationError(f"{where} {error}") from None
+        raise ConfigurationError(f"{where} {setting_problem(str(error))}") from None

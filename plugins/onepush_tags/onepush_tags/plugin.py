@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from onepush_core import App, Gateway, KeyQuery, Selector, hookimpl
+from onepush_core import App, Gateway, KeyQuery, Registration, Selector, hookimpl
 from onepush_tags.audience import resolve
+from onepush_tags.registering import check_tags
 from onepush_tags.resources import make_routes
 
 
@@ -21,6 +22,11 @@ class TagsPlugin:
     def register_routes(self, gateway: Gateway) -> Iterable[tuple[str, object]]:
         """The calls under /v1."""
         return make_routes(gateway)
+
+    @hookimpl
+    def check_registration(self, app: App, registration: Registration) -> None:
+        """Refuse tags that no send could name."""
+        check_tags(registration, app.key, self._gateway.read)
 
     @hookimpl
     def resolve_audience(self, app: App, selector: Selector) -> KeyQuery | None:

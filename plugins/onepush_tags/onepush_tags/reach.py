@@ -3,57 +3,47 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
 from functools import partial
 
-from onepush_core import App, Audience, Gateway, Message, Selector, Transaction
+from onepush_core import App, Audience, Gateway, Message, Selector
 from onepush_tags.schemas import Reach
 
 PAGE = 1_000
+LIFE = 259_200_000
+NONE = "none"
+"""In the place of a transport: the device would wait for its next connect."""
 NEWEST = 1 << 62
 """A message key after all others: every device that is registered now was registered before it."""
-Found = tuple[int, str, str | None]
 
 
 def count_reach(gateway: Gateway, app: App, selector: Selector, platform: str, tenant: str | None) -> Reach:
     """Count the audience page by page. Raises InvalidAudience, UnknownAudienceType, StoreUnavailable."""
-    message = Message(
-        key=NEWEST,
-        id="",
-        app=app,
-        alert="",
-        accepted_at=0,
-        expires_at=0,
-        platform=platform,
-        selector=selector,
-        tenant=tenant,
-    )
+    message = imagine(gateway, app, selector, platform, tenant)
     audience = Audience(message, gateway.audiences.resolve(app, selector))
     platforms: Counter[str] = Counter()
     transports: Counter[str] = Counter()
     after: int | None = 0
     while after is not None:
         audience.fetch(after, PAGE)
-        found, after = gateway.read(partial(read_devices, audience=audience, after=after))
-        online = gateway.presence.online(key for key, _, _ in found)
-        platforms.update(device_platform for _, device_platform, _ in found)
-        transports.update(transports_of(found, online))
+        page = gateway.read(partial(audience.page, after=after, limit=PAGE))
+        found = gateway.first_transports(message, page.keys)
+        platforms.update(device.platform for device, _ in found)
+        transports.update(transport or NONE for _, transport in found)
+        after = page.last
     return Reach(total=platforms.total(), platforms=platforms, transports=transports)
 
 
-def read_devices(transaction: Transaction, audience: Audience, after: int) -> tuple[list[Found], int | None]:
-    """A page of an audience: key, platform and vendor of each device."""
-    page = audience.page(transaction, after, PAGE)
-    rows = transaction.rows(
-        "SELECT key, platform, vendor FROM device WHERE key IN KEYS ?", (transaction.keys(page.keys),)
+def imagine(gateway: Gateway, app: App, selector: Selector, platform: str, tenant: str | None) -> Message:
+    """The plainest message to this audience, accepted now."""
+    now = gateway.clock.now()
+    return Message(
+        key=NEWEST,
+        id="",
+        app=app,
+        alert="",
+        accepted_at=now,
+        expires_at=now + LIFE,
+        platform=platform,
+        selector=selector,
+        tenant=tenant,
     )
-    return [(row[0], row[1], row[2]) for row in rows], page.last
-
-
-def transports_of(devices: Iterable[Found], online: Collection[int]) -> Iterable[str]:
-    """For each device the way that would be tried first: its connection, else its vendor's channel."""
-    for key, _, vendor in devices:
-        if key in online:
-            yield "connected"
-        else:
-            yield "vendor" if vendor else "none"

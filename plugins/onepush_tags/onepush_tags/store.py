@@ -12,7 +12,7 @@ from onepush_tags.tag import MAX_PER_DEVICE
 PAGE = 5_000
 """Devices tagged in one commit."""
 NAMED = {"alias": "d.app = ? AND d.alias", "id": "+d.app = ? AND d.id"}
-"""The plus sign keeps SQLite from reading the whole app where it can look the ids up."""
+"""The plus sign keeps the store from reading the whole app where it can look the ids up."""
 
 
 class Tagged(NamedTuple):
@@ -32,7 +32,9 @@ class Meant(NamedTuple):
 
 def replace_tags(transaction: Transaction, app: int, device_id: str, tags: Sequence[str]) -> bool:
     """Give a registered device exactly these tags; False when the app has no such device."""
-    row = transaction.row("SELECT key FROM device WHERE app = ? AND id = ? AND active = 1", (app, device_id))
+    row = transaction.row(
+        "SELECT key FROM device WHERE app = ? AND id = ? AND active = 1 FOR UPDATE", (app, device_id)
+    )
     if row is None:
         return False
     transaction.execute("DELETE FROM device_tag WHERE device = ?", row)
@@ -71,6 +73,7 @@ def find_members(transaction: Transaction, members: Meant, after: int) -> list[i
 
 def tag_devices(transaction: Transaction, app: int, tag: str, members: Meant, keys: Sequence[int]) -> Tagged:
     """Add a tag to those of the devices that are registered members: one may have changed hands meanwhile."""
+    transaction.lock_devices(keys)
     meant = f"FROM device d WHERE d.key IN KEYS ? AND d.active = 1 AND {members.condition}"
     found = (transaction.keys(keys), *members.values)
     with_tag = "EXISTS (SELECT 1 FROM device_tag t WHERE t.app = ? AND t.tag = ? AND t.device = d.key)"

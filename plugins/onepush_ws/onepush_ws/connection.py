@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import _socket
 from array import array
 from bisect import bisect_left, insort
 from collections import deque
@@ -89,7 +89,7 @@ class Connection:
             self.queue.append(Pending(frame, message))
             self.queued += len(frame)
             return False
-        count = write_some(self.fd, frame)
+        count = write_some(self.socket, frame)
         if count == len(frame):
             return True
         self.queue_rest(frame, message, count)
@@ -123,7 +123,7 @@ class Connection:
         self.queue = None
 
     def _write_first(self, frame: bytes) -> bool:
-        count = write_some(self.fd, memoryview(frame)[self.offset :] if self.offset else frame)
+        count = write_some(self.socket, memoryview(frame)[self.offset :] if self.offset else frame)
         self.offset += count
         self.queued -= count
         return self.offset == len(frame)
@@ -187,9 +187,12 @@ class Connection:
         return self.texts >= 0 and self.controls >= 0
 
 
-def write_some(fd: int, data: bytes | memoryview) -> int:
-    """Bytes the socket took, 0 when it is full. Raises OSError when it is dead."""
+def write_some(socket: _socket.socket, data: bytes | memoryview) -> int:
+    """Bytes the socket took, 0 when it is full. Raises OSError when it is dead.
+
+    Never by its descriptor: that of a closed socket may be another device's by now.
+    """
     try:
-        return os.write(fd, data)
+        return sockets.send(socket, data)
     except BlockingIOError:
         return 0

@@ -41,7 +41,7 @@ class Drain:
 
     def add(self, connection: Connection) -> None:
         """Send a page of this connection's backlog when its turn comes. Does not wait."""
-        self._waiting.put(connection)
+        self._gateway.presence.when_alone(connection.device, lambda: self._waiting.put(connection))
 
     def _work(self, hub: Hub) -> None:
         for connection in self._waiting:

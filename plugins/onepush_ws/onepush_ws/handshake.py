@@ -17,6 +17,7 @@ from websockets.utils import accept_key
 
 from onepush_core import Device, Gateway
 from onepush_ws import sockets
+from onepush_ws.connection import GONE
 from onepush_ws.hub import Hub
 from onepush_ws.protocol import CloseCode
 from onepush_ws.reader import Reader
@@ -150,7 +151,11 @@ class WebSocketResource:
             return unknown
         try:
             with gevent.Timeout(self._settings.handshake_seconds):
-                return self._find_present(device_id) or unknown
+                device = self._find_present(device_id)
+                if device is None:
+                    return unknown
+                self._gateway.presence.announce(device.key)
+                return device
         except gevent.Timeout:
             return Refusal(50362, "the device could not be looked up in time")
 
@@ -168,12 +173,20 @@ class WebSocketResource:
         self._hub.send(connection, switching_protocols(key))
         if isinstance(found, Rejection):
             self._hub.close(connection, found.code, found.reason)
+        elif connection.state == GONE:
+            self._renounce(found.key)  # the client has hung up while it was looked up
         elif self._hub.is_full(found.key):
+            self._renounce(found.key)
             self._hub.close(connection, CloseCode.TRY_AGAIN_LATER, "too many connections")
         else:
             self._hub.open(connection, found)
-        if early:
+        if early and connection.state != GONE:
             self._reader.receive(connection, early)
+
+    def _renounce(self, device: int) -> None:
+        """The device was announced, and does not come."""
+        if device not in self._hub.connections:
+            self._gateway.presence.discard(device)
 
 
 def check_socket(handle: object) -> Refusal | None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from onepush_core import Device, Gateway, Message
 from onepush_ws import sockets
-from onepush_ws.connection import CLOSING, CONGESTED, DEAF, GONE, LIVE, Connection
+from onepush_ws.connection import CLOSING, CONGESTED, DEAF, DRAINING, GONE, LIVE, Connection
 from onepush_ws.frames import FrameCache
 from onepush_ws.metrics import Metrics
 from onepush_ws.poller import Poller
@@ -138,6 +138,25 @@ class Hub:
         if connection is not None:
             self.close(connection, CloseCode.UNKNOWN_DEVICE, "device unregistered")
 
+    def close_moved(self, device: int) -> None:
+        """The device has connected to another worker; what it got here is reported at once."""
+        connection = self.connections.get(device)
+        if connection is not None:
+            self.close(connection, CloseCode.REPLACED, "replaced by a newer connection")
+        self.reports.flush()
+
+    def start_over(self) -> None:
+        """This worker was silent for a while: read every backlog again, as if all had connected just now."""
+        self.rebounds += 1  # a page that is being read is not sent
+        self.reports.flush()
+        for connection in self.connections.values():
+            was, connection.state = connection.state, DRAINING
+            connection.cut_queue()
+            connection.held = None
+            connection.cursor = 0
+            if was != DRAINING:
+                self._drain(connection)
+
     def forget_queue(self, device: int) -> None:
         """The device belongs to another person now: what waits for the one before is not sent any more."""
         self.rebounds += 1
@@ -176,9 +195,8 @@ class Hub:
     # --- writing ---------------------------------------------------------------------------------
 
     def may_begin(self, message: Message) -> bool:
-        """False when the message has expired or was cancelled."""
-        now: int = self._gateway.clock.now()
-        return now < message.expires_at and not self._gateway.is_cancelled(message)
+        """False when the message has expired or was cancelled, or another worker sends in our place."""
+        return bool(self._gateway.may_leave(message))
 
     def send(self, connection: Connection, frame: bytes, message: Message | None = None) -> bool:
         """Write or queue a frame; True: completely written. Closes a reader too slow, drops a dead one."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from onepush_core import ConfigurationError
+from onepush_core import ConfigurationError, setting_problem
 
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
@@ -41,7 +41,7 @@ def read_settings(table: dict[str, Any]) -> Settings:
     try:
         settings = msgspec.convert(table, Settings, strict=False)
     except msgspec.ValidationError as error:
-        raise ConfigurationError(f"[ws] {error}") from None
+        raise ConfigurationError(f"[ws] {setting_problem(str(error))}") from None
     if settings.ping_timeout >= settings.ping_interval:
         raise ConfigurationError("[ws] ping_timeout: must be less than ping_interval")
     return settings

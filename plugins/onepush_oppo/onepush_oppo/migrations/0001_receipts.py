@@ -14,6 +14,11 @@ POSTGRES = {"clustered": ""}
 
 def up(migrator: Any, db: Any) -> None:
     """Create the table."""
-    words = SQLITE if type(db).__name__.startswith("Sqlite") else POSTGRES
-    for statement in TABLES:
-        db.execute_sql(statement.format(**words))
+    if type(db).__name__.startswith("Sqlite"):
+        statements = [statement.format(**SQLITE) for statement in TABLES]
+    else:
+        statements = [
+            statement.format(**POSTGRES).replace(" TEXT", ' TEXT COLLATE "C"') for statement in TABLES
+        ]
+    for statement in statements:
+        db.execute_sql(statement)
