@@ -8,7 +8,44 @@ import threading
 
 import pytest
 
+from harness.databases import ON_POSTGRES, REQUIRED, empty_databases, missing_server
 from harness.process import GatewayProcess
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "once: about one kind of database, so not again in the second pass")
+    config.addinivalue_line("markers", "store: uses a database though it has no folder")
+
+
+def pytest_collection_modifyitems(config, items):
+    """In the second pass, on PostgreSQL: only tests that may use a database, which all have a folder."""
+    if not ON_POSTGRES:
+        return
+    chosen = [item for item in items if uses_database(item)]
+    config.hook.pytest_deselected(items=[item for item in items if not uses_database(item)])
+    items[:] = chosen
+    missing = missing_server()
+    if missing and REQUIRED:
+        raise pytest.UsageError(missing)
+    for item in items if missing else ():
+        item.add_marker(pytest.mark.skip(reason=missing))
+
+
+def uses_database(item):
+    if item.get_closest_marker("once"):
+        return False
+    folders = {"tmp_path", "tmp_path_factory"}
+    return bool(item.get_closest_marker("store") or folders & set(item.fixturenames))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item):
+    """The databases of a test end with it."""
+    folder = getattr(item, "funcargs", {}).get("tmp_path")
+    ended = yield
+    if folder is not None:
+        empty_databases(folder)
+    return ended
 
 
 @pytest.fixture(scope="session")

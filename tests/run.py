@@ -1,35 +1,84 @@
 """Run the tests folder by folder, two at a time; what ``make test`` calls.
 
 Most tests wait for processes, sockets and clocks, so two run side by side in little more than half the
-time. (pytest-xdist does not go together with gevent's patching.) With arguments: pytest as it is.
+time. (pytest-xdist does not go together with gevent's patching.) What uses a database runs twice: on SQLite,
+then on PostgreSQL (``harness/databases.py``). With arguments: pytest as it is.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
+import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 HERE = Path(__file__).parent
 TOGETHER = 2
-LONGEST_FIRST = ("journey", "core", "oppo", "sms", "ws", "demo", "tags", "docs")
+LONGEST_FIRST = (
+    *("journey", "core", "cluster", "redis", "oppo", "sms", "tags"),
+    *("testing", "authors", "deploy", "ws", "demo", "docs"),
+)
+WAITING = ("cluster", "redis", "deploy")
+"""Folders that hardly do anything but wait: these run beside the others."""
+ON_POSTGRESQL = {
+    "journey": ("test_journey.py", "test_promises_*.py", "test_crashes.py", "test_stopping.py"),
+    "core": ("test_*.py",),
+    "sms": ("test_budgets.py", "test_sms_*.py"),
+    "tags": ("test_audience.py", "test_store.py", "test_tag_*.py", "test_turns.py"),
+    "oppo": ("test_crash.py", "test_delivery.py"),
+    "ws": ("test_*.py",),
+}
+"""What runs on PostgreSQL as well: all that the store has a say in. ONEPUSH_TEST_LONG=1: all that has one."""
+LONG = bool(os.environ.get("ONEPUSH_TEST_LONG"))
 NO_TESTS = 5
 COUNT = re.compile(r"(\d+) (passed|failed|skipped|error)")
 
 
-def folders() -> list[str]:
-    """The folders that hold tests; those that take longest first."""
+def folders() -> list[Path]:
+    """The folders that hold tests; those that take longest first, the examples last."""
     found = {path.parent.name for path in HERE.glob("*/test_*.py")}
-    return [name for name in LONGEST_FIRST if name in found] + sorted(found.difference(LONGEST_FIRST))
+    names = [name for name in LONGEST_FIRST if name in found] + sorted(found.difference(LONGEST_FIRST))
+    examples = sorted(path.parent for path in HERE.parent.glob("examples/*/tests"))
+    return [HERE / name for name in names] + examples
 
 
-def run_folder(name: str) -> tuple[str, int, str]:
-    """The folder's name, pytest's exit code and what it printed."""
-    command = [sys.executable, "-m", "pytest", "--color=no", str(HERE / name)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    return name, done.returncode, done.stdout
+def files_on_postgresql(folder: str) -> list[str]:
+    """The files of a folder that run in the second pass."""
+    patterns = ("test_*.py",) if LONG else ON_POSTGRESQL[folder]
+    return sorted({str(path) for pattern in patterns for path in (HERE / folder).glob(pattern)})
+
+
+def run_folder(folder: Path, store: str) -> tuple[str, int, str]:
+    """What was run and what it cost, pytest's exit code and what it printed.
+
+    An example is run as its author would: from its own folder, with its own settings.
+    """
+    example = folder.parent != HERE
+    what = [] if example else [str(folder)] if store == "sqlite" else files_on_postgresql(folder.name)
+    command = [sys.executable, "-m", "pytest", "--color=no", *what]
+    began = time.monotonic()
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=folder if example else None,
+            env={**os.environ, "ONEPUSH_TEST_STORE": store},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        cost = f"{time.monotonic() - began:.0f} s, {used.ru_utime + used.ru_stime:.0f} s of CPU"
+        return f"{folder.name} on {store}: {cost}", process.returncode, output.read()
+
+
+def summary_of(output: str) -> str:
+    """pytest's last line; what a process says while it ends may come after it."""
+    return next((line for line in reversed(output.splitlines()) if COUNT.search(line)), "")
 
 
 def main() -> int:
@@ -38,12 +87,17 @@ def main() -> int:
         return subprocess.call([sys.executable, "-m", "pytest", *sys.argv[1:]])
     totals = dict.fromkeys(("passed", "failed", "skipped", "error"), 0)
     codes = []
-    with ThreadPoolExecutor(TOGETHER) as pool:
-        for future in as_completed([pool.submit(run_folder, name) for name in folders()]):
+    with ThreadPoolExecutor(TOGETHER) as pool, ThreadPoolExecutor(1) as beside:
+        runs = [
+            (beside if folder.name in WAITING else pool).submit(run_folder, folder, "sqlite")
+            for folder in folders()
+        ]
+        runs += [pool.submit(run_folder, HERE / name, "postgresql") for name in ON_POSTGRESQL]
+        for future in as_completed(runs):
             name, code, output = future.result()
             print(f"===== {name}\n{output}", flush=True)
             codes.append(code)
-            for number, word in COUNT.findall(output.rstrip().splitlines()[-1]):
+            for number, word in COUNT.findall(summary_of(output)):
                 totals[word] += int(number)
     failed = totals["failed"] + totals["error"]
     print(f"{totals['passed']} passed, {failed} failed, {totals['skipped']} skipped")

@@ -7,8 +7,9 @@ from onepush_core.api import create_app
 from onepush_core.errors import AuthenticationFailed, UnknownApp, UnknownDevice, UnknownMessage
 from onepush_core.metrics import Metrics
 from onepush_core.objects import App
-from onepush_core.plugins import PluginState
+from onepush_core.roster import PluginState
 from onepush_core.settings import ServerSettings
+from onepush_core.testing import ManualClock
 
 APP = App(key=1, id="app-1", name="demo")
 KEY = "k" * 43
@@ -25,25 +26,14 @@ STATUS = {
 }
 
 
-class ManualClock:
-    """Stands still until it is moved."""
-
-    def __init__(self):
-        self.seconds = 100.0
-
-    def now(self):
-        return int(self.seconds * 1000)
-
-    def monotonic(self):
-        return self.seconds
-
-
 class SomeSettings(msgspec.Struct):
     server: ServerSettings
 
 
 class RecordingGateway:
     """Knows one app, one device and one message; ``calls`` holds what was asked, in order."""
+
+    warning = None
 
     def __init__(self, **server):
         self.settings = SomeSettings(ServerSettings(**{"admin_token": ADMIN, **server}))
@@ -119,6 +109,9 @@ class RecordingGateway:
 
     def probe_dispatch(self):
         self._note("probe_dispatch")
+
+    def probe_cluster(self):
+        self._note("probe_cluster")
 
 
 def client_of(gateway):

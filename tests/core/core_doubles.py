@@ -1,60 +1,27 @@
-"""What tests of the core's inside share: a store in a temporary file, a clock moved by hand, a transport."""
+"""What tests of the core's inside share: gateways, apps and devices without REST."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from onepush_core.clock import Clock
+from harness.databases import POOL, database_url
 from onepush_core.gateway import Gateway
-from onepush_core.hookspecs import hookimpl
-from onepush_core.objects import App, Device, Message, Outcome, Registration, Status
-from onepush_core.plugins import load_plugins
-from onepush_core.settings import DeliverySettings, Settings, StoreSettings
+from onepush_core.objects import App, Registration
+from onepush_core.testing import Stage
 
 
-class HandClock(Clock):
-    """Stands still until it is moved."""
-
-    def __init__(self, now: int = 1_800_000_000_000) -> None:
-        self.time = now
-
-    def now(self) -> int:
-        """Milliseconds since the epoch."""
-        return self.time
-
-    def monotonic(self) -> float:
-        """The same time in seconds."""
-        return self.time / 1000
+def store_table(folder) -> dict[str, object]:
+    """Where the gateway of this folder keeps its messages, in whatever kind of database the tests run on."""
+    return {"database": database_url(folder), "pool": POOL}
 
 
-class Recorder:
-    """A transport that takes the devices named and remembers what it was asked."""
-
-    def __init__(self, status: Status = Status.DELIVERED, again: bool = False) -> None:
-        self.status = status
-        self.again = again
-        self.connected: set[int] | None = None
-        self.calls: list[tuple[str, list[int]]] = []
-
-    @hookimpl(tryfirst=True)
-    def deliver(self, message: Message, devices: Sequence[Device]) -> list[Outcome]:
-        """Answer for who is connected (None: everybody)."""
-        mine = [device.key for device in devices if self.connected is None or device.key in self.connected]
-        self.calls.append((message.id, [device.key for device in devices]))
-        return [Outcome(key, self.status, again=self.again) for key in mine]
+def make_stage(folder, *plugins, clock=None, **delivery) -> Stage:
+    """A started gateway with only these plugins, named one, two, three."""
+    named = dict(zip(("one", "two", "three"), plugins, strict=False))
+    return Stage(folder, named, clock=clock, settings={"delivery": delivery, "store": store_table(folder)})
 
 
 def make_gateway(folder, *plugins, clock=None, **delivery) -> Gateway:
-    """A gateway on a fresh database with only these plugins, named one, two, …; started."""
-    loaded = load_plugins({}, [])
-    for name, plugin in zip(("one", "two", "three"), plugins, strict=False):
-        loaded.register(plugin, name, "1")
-    settings = Settings(
-        store=StoreSettings(database=f"sqlite:///{folder}/onepush.db"), delivery=DeliverySettings(**delivery)
-    )
-    gateway = Gateway(settings, plugins=loaded, clock=clock)
-    gateway.start()
-    return gateway
+    """The gateway of such a stage, for who stops it by himself."""
+    return make_stage(folder, *plugins, clock=clock, **delivery).gateway
 
 
 def make_app(gateway: Gateway, name: str = "test") -> App:

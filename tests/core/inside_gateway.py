@@ -7,9 +7,10 @@ from contextlib import contextmanager
 
 import gevent
 
-from core_doubles import make_gateway
+from core_doubles import make_stage
 from onepush_core.gateway import Gateway
 from onepush_core.objects import App, Draft, Selector
+from onepush_core.store import workers
 
 PATIENCE = 10.0
 EVERYBODY = Selector("ALL", ("ALL",))
@@ -18,12 +19,11 @@ EVERYBODY = Selector("ALL", ("ALL",))
 @contextmanager
 def running(folder, *plugins, **options) -> Iterator[Gateway]:
     """A started gateway with these plugins (named one, two, three), stopped at the end."""
-    gateway = make_gateway(folder, *plugins, **options)
+    stage = make_stage(folder, *plugins, **options)
     try:
-        yield gateway
+        yield stage.gateway
     finally:
-        gateway.stop()
-        gateway.close()
+        stage.stop()
 
 
 def send(gateway: Gateway, app: App, selector: Selector = EVERYBODY, **fields) -> str:
@@ -36,16 +36,14 @@ def settle(gateway: Gateway) -> None:
     """Wait until no lane has work and everything said so far is written."""
     with gevent.Timeout(PATIENCE):
         gateway.flush()
-        while not gateway.dispatcher.idle():
+        while not gateway.dispatcher.idle() or has_untaken(gateway):
             gevent.sleep(0.001)
         gateway.flush()
 
 
-def await_that(look) -> None:
-    """Wait until ``look()`` is true: for what is written beside the lane."""
-    with gevent.Timeout(PATIENCE):
-        while not look():
-            gevent.sleep(0.002)
+def has_untaken(gateway: Gateway) -> bool:
+    """Where workers share a store, one takes up what is in it beside its start: whether it has yet to."""
+    return gateway.engine.shared and bool(gateway.engine.read(lambda one: workers.apps_to_wake(one, 0)))
 
 
 def counts(gateway: Gateway, app: App, message: str) -> dict[str, int]:

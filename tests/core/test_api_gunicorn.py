@@ -11,6 +11,8 @@ import pytest
 
 from tests.core.api_doubles import send_body
 
+pytestmark = pytest.mark.once  # without a store
+
 ROOT = Path(__file__).parents[2]
 HEAD = b"POST /msgpush/send HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 BODY = json.dumps(send_body()).encode()

@@ -24,8 +24,14 @@ def test_ready_tries_commit_and_dispatch():
     gateway = RecordingGateway()
     response = client_of(gateway).simulate_get("/health/ready")
     assert response.status_code == 200
-    assert response.json == {"status": "ready", "commit": "ok", "dispatch": "ok", "plugins": {"ws": "active"}}
-    assert gateway.calls == [("probe_commit",), ("probe_dispatch",)]
+    assert response.json == {
+        "status": "ready",
+        "commit": "ok",
+        "dispatch": "ok",
+        "cluster": "ok",
+        "plugins": {"ws": {"state": "active"}},
+    }
+    assert gateway.calls == [("probe_commit",), ("probe_dispatch",), ("probe_cluster",)]
 
 
 @pytest.mark.parametrize(
@@ -33,11 +39,33 @@ def test_ready_tries_commit_and_dispatch():
     [
         (
             "probe_commit",
-            {"status": "not ready", "commit": "failed", "dispatch": "ok", "plugins": {"ws": "active"}},
+            {
+                "status": "not ready",
+                "commit": "failed",
+                "dispatch": "ok",
+                "cluster": "ok",
+                "plugins": {"ws": {"state": "active"}},
+            },
         ),
         (
             "probe_dispatch",
-            {"status": "not ready", "commit": "ok", "dispatch": "failed", "plugins": {"ws": "active"}},
+            {
+                "status": "not ready",
+                "commit": "ok",
+                "dispatch": "failed",
+                "cluster": "ok",
+                "plugins": {"ws": {"state": "active"}},
+            },
+        ),
+        (
+            "probe_cluster",
+            {
+                "status": "not ready",
+                "commit": "ok",
+                "dispatch": "ok",
+                "cluster": "failed",
+                "plugins": {"ws": {"state": "active"}},
+            },
         ),
     ],
 )
@@ -49,7 +77,7 @@ def test_ready_names_failed_probe(probe, answer):
     response = client.simulate_get("/health/ready")
     assert (response.status_code, response.json) == (503, answer)
     gateway.failures.clear()
-    gateway.clock.seconds += 1
+    gateway.clock.jump(1)
     assert client.simulate_get("/health/ready").status_code == 200
 
 
@@ -60,7 +88,7 @@ def test_ready_shares_result_for_a_second():
     for _ in range(5):
         client.simulate_get("/health/ready")
     assert len(gateway.named("probe_commit")) == 1
-    gateway.clock.seconds += 1
+    gateway.clock.jump(1)
     client.simulate_get("/health/ready")
     assert len(gateway.named("probe_commit")) == 2
 

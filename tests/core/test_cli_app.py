@@ -72,7 +72,7 @@ def test_plugins_lists_hooks_and_states(onepush):
     assert states["core.key"]["state"] == "active"
     assert "authenticate_app" in states["core.key"]["hooks"]
     table = onepush.run("plugins").stdout.splitlines()
-    assert table[0].split() == ["NAME", "VERSION", "STATE", "HOOKS", "WHY"]
+    assert table[0].split() == ["NAME", "VERSION", "API", "STATE", "HOOKS", "WHY"]
     assert table[len(states) + 1] == ""
     assert states.keys() == {line.split()[0] for line in table[1 : len(states) + 1]}
 

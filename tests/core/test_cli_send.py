@@ -13,6 +13,8 @@ from onepush_core.cli.failures import TimedOut
 from onepush_core.cli.send import message_body
 from onepush_core.cli.status import follow, summary
 
+pytestmark = pytest.mark.once
+
 EMPTY = {"pending": 0, "confirmed": 0, "handedOff": 0, "expired": 0, "cancelled": 0, "dropped": 0}
 
 

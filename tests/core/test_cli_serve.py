@@ -14,7 +14,10 @@ from cli_process import Onepush
 from harness.process import GatewayProcess, is_alive
 from harness.waiting import eventually
 
+pytestmark = pytest.mark.once
+
 SECRET = "s3cret-value"
+NO_PLUGINS = {"plugins": {"load": []}}
 SOON = 5.0
 
 
@@ -86,6 +89,16 @@ def test_serve_refuses_unknown_key(onepush):
     assert line == "onepush: onepush.toml: server.admin_tokn: there is no such setting"
 
 
+def test_serve_warns_of_stray_variable(onepush):
+    """A variable that sets nothing is named in the log, its value is not; it does not stop the start."""
+    done = onepush.run("serve", "--bind", "192.0.2.1:80", ONEPUSH_SEVER_BIND=SECRET)
+    told = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+    assert [(one["event"], one["variable"]) for one in told] == [
+        ("variable_sets_nothing", "ONEPUSH_SEVER_BIND")
+    ]
+    assert SECRET not in done.stderr
+
+
 def test_serve_refuses_two_workers_on_sqlite(onepush):
     """SQLite serves one worker; the line says why."""
     assert "SQLite serves one worker" in refusal(onepush, "--workers", "2")
@@ -93,9 +106,9 @@ def test_serve_refuses_two_workers_on_sqlite(onepush):
 
 def test_serve_refuses_database_in_use(tmp_path):
     """What only the worker finds stops the master too, with one line."""
-    first = GatewayProcess(tmp_path).start()
+    first = GatewayProcess(tmp_path, NO_PLUGINS).start()
     try:
-        line = refusal(Onepush(tmp_path), "--database", f"sqlite:///{first.database}")
+        line = refusal(Onepush(tmp_path), "--database", first.database)
     finally:
         first.stop()
     assert line == "onepush: store.database: another gateway is using this database"
@@ -103,7 +116,7 @@ def test_serve_refuses_database_in_use(tmp_path):
 
 def test_serve_stops_soon_with_idle_connection(tmp_path):
     """TERM ends master and worker within five seconds though a client keeps a connection open."""
-    gateway = GatewayProcess(tmp_path).start()
+    gateway = GatewayProcess(tmp_path, NO_PLUGINS).start()
     worker = gateway.worker()
     with socket.create_connection(("127.0.0.1", gateway.port)) as idle:
         idle.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -115,7 +128,7 @@ def test_serve_stops_soon_with_idle_connection(tmp_path):
 
 def test_serve_takes_port_over_from_orphaned_worker(tmp_path):
     """After kill -9 of the master a new start gets the port and the database."""
-    gateway = GatewayProcess(tmp_path).start()
+    gateway = GatewayProcess(tmp_path, NO_PLUGINS).start()
     orphan = gateway.kill_master()
     gateway.spawn()
     eventually(lambda: not is_alive(orphan))
@@ -125,7 +138,7 @@ def test_serve_takes_port_over_from_orphaned_worker(tmp_path):
 
 def test_serve_keeps_query_strings_out_of_log(tmp_path):
     """A request line that gunicorn cannot read is logged without what follows the question mark."""
-    gateway = GatewayProcess(tmp_path).start()
+    gateway = GatewayProcess(tmp_path, NO_PLUGINS).start()
     with socket.create_connection(("127.0.0.1", gateway.port)) as client:
         client.sendall(f"G E T /msgpush.ws?deviceId={SECRET} HTTP/1.1\r\n\r\n".encode())
         assert client.recv(12) == b"HTTP/1.1 400"
@@ -137,7 +150,7 @@ def test_serve_keeps_query_strings_out_of_log(tmp_path):
 
 def test_serve_ends_on_interrupt(tmp_path):
     """Ctrl-C ends it as TERM does."""
-    gateway = GatewayProcess(tmp_path).start()
+    gateway = GatewayProcess(tmp_path, NO_PLUGINS).start()
     os.kill(gateway.process.pid, signal.SIGINT)
     assert gateway.process.wait(SOON) == 0
 

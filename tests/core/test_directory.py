@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from core_doubles import HandClock, make_app
+from core_doubles import make_app
 from inside_gateway import running
 from onepush_core.directory import FRESH, Directory, digest_of, new_key
 from onepush_core.errors import AuthenticationFailed
 from onepush_core.store.apps import add_key
+from onepush_core.testing import ManualClock
 
 
 class CountingEngine:
@@ -84,19 +85,19 @@ def test_disabled_app_is_refused_at_once(gateway, made):
 
 def test_directory_notices_changes_of_other_processes(gateway, made):
     """What ``onepush app disable`` wrote is seen when the cached entry is two seconds old."""
-    clock = HandClock()
+    clock = ManualClock()
     directory = Directory(gateway.engine, clock.monotonic)
     assert directory.find(made["appId"])
     gateway.write(lambda transaction: transaction.execute("UPDATE app SET enabled = 0") and None)
     assert directory.find(made["appId"])
-    clock.time += round(FRESH * 1000)
+    clock.jump(FRESH)
     assert directory.find(made["appId"]) is None
 
 
 def test_directory_spares_the_store(gateway, made):
     """Sends of one app read its keys once in two seconds, not once each."""
     engine = CountingEngine(gateway.engine)
-    directory = Directory(engine, HandClock().monotonic)
+    directory = Directory(engine, ManualClock().monotonic)
     for _ in range(20):
         assert directory.check(made["appId"], made["appKey"])
     assert engine.reads == 1
@@ -113,7 +114,7 @@ def test_refusals_take_the_same_steps(gateway, made):
         (made["appId"], "wrong"),
     ):
         engine = CountingEngine(gateway.engine)
-        answer = Directory(engine, HandClock().monotonic).check(app_id, key)
+        answer = Directory(engine, ManualClock().monotonic).check(app_id, key)
         steps.append((answer, engine.reads))
     assert steps == [(None, 1)] * 3
 
@@ -130,10 +131,10 @@ def test_refusals_say_the_same(gateway, made):
 
 def test_key_made_elsewhere_works_soon(tmp_path):
     """A key that another process has just made is not refused until the cache is old."""
-    clock = HandClock()
+    clock = ManualClock()
     with running(tmp_path, clock=clock) as gateway:
         app = make_app(gateway)
         key = "made-elsewhere"
         gateway.write(lambda transaction: add_key(transaction, app.id, digest_of(key), clock.now()))
-        clock.time += 600
+        clock.jump(0.6)
         assert gateway.directory.check(app.id, key) == app

@@ -9,16 +9,19 @@ import msgspec
 import pytest
 from gevent.event import Event
 
-from core_doubles import HandClock, Recorder, add_device, make_app
-from inside_gateway import PATIENCE, await_that, counts, running, send, settle
-from onepush_core.dispatcher import PAGES, Dispatcher
+from core_doubles import add_device, make_app
+from harness.databases import store_settings
+from inside_gateway import PATIENCE, counts, running, send, settle
+from onepush_core.dispatcher import PAGES, SHARED_PAGES, Dispatcher
 from onepush_core.errors import DispatchStuck
+from onepush_core.fences import Alone
 from onepush_core.gateway import Gateway
 from onepush_core.hookspecs import hookimpl
-from onepush_core.lanes import REMEMBERED, Lane, Task
+from onepush_core.lanes import Lane, Task
 from onepush_core.objects import App, Message, Outcomes, Selector, Status
-from onepush_core.settings import Settings, StoreSettings
+from onepush_core.settings import Settings
 from onepush_core.store import audience, messages
+from onepush_core.testing import ManualClock, RecordingSockets, await_that
 
 FAR_OFF = 4_000_000_000_000
 
@@ -106,7 +109,10 @@ def store(gateway: Gateway, stored: list[Message]) -> list[int]:
 
 def insert_pending(device: int, transaction) -> None:
     """What is in the store when a process dies after the rows and before the outcomes of message 1."""
-    transaction.execute("INSERT INTO delivery VALUES (1, ?, 0, 0, 0, 0, NULL)", (device,))
+    transaction.execute(
+        "INSERT INTO delivery(message, device, state, attempts, asked, again) VALUES (1, ?, 0, 0, 0, 0)",
+        (device,),
+    )
     transaction.execute("UPDATE message SET total = 1 WHERE key = 1")
 
 
@@ -143,13 +149,13 @@ def test_lanes_do_not_wait_for_each_other(tmp_path):
 
 def test_dispatcher_finishes_what_another_process_accepted(tmp_path):
     """A message that was stored by a process that died at once is offered by the next one."""
-    settings = Settings(store=StoreSettings(database=f"sqlite:///{tmp_path}/onepush.db"))
+    settings = Settings(store=store_settings(tmp_path))
     with running(tmp_path) as gateway:
         app = make_app(gateway)
         add_device(gateway, app, "t")
     with Gateway.open(settings) as gateway:
         store(gateway, [stored_message(app, number) for number in range(3)])
-    recorder = Recorder()
+    recorder = RecordingSockets()
     with running(tmp_path, recorder) as gateway:
         settle(gateway)
         assert [message for message, _ in recorder.calls] == ["m00000", "m00001", "m00002"]
@@ -164,7 +170,7 @@ def test_dispatcher_goes_on_from_the_cursor(tmp_path):
         keys = [add_device(gateway, app, f"t{number}") for number in range(50)]
         message = send(gateway, app)
         assert dying.dead.wait(PATIENCE)
-    recorder = Recorder()
+    recorder = RecordingSockets()
     with running(tmp_path, recorder, page_size=2) as gateway:
         settle(gateway)
         again = [key for _, offered in recorder.calls for key in offered]
@@ -182,7 +188,7 @@ def test_dispatcher_repeats_a_page_whose_outcomes_were_lost(tmp_path):
         gateway.dispatcher.stopping = True
         message = send(gateway, app)
         gateway.write(partial(insert_pending, key))
-    recorder = Recorder()
+    recorder = RecordingSockets()
     with running(tmp_path, recorder) as gateway:
         settle(gateway)
         assert recorder.calls == [(message, [key])]
@@ -190,13 +196,20 @@ def test_dispatcher_repeats_a_page_whose_outcomes_were_lost(tmp_path):
         assert gateway.status(app, message)["total"] == 1
 
 
-def test_lagging_lane_reads_on_from_the_store(tmp_path):
+@pytest.fixture
+def few(monkeypatch):
+    """Messages that a lane remembers: few, so that it need not take long to have more."""
+    monkeypatch.setattr("onepush_core.lanes.REMEMBERED", 300)
+    return 300
+
+
+def test_lagging_lane_reads_on_from_the_store(tmp_path, few):
     """More messages than a lane remembers: each is offered once, in order, those accepted meanwhile last."""
     gate = Gate("test")
     with running(tmp_path, gate) as gateway:
         app = make_app(gateway)
         add_device(gateway, app, "t")
-        stored = [stored_message(app, number) for number in range(REMEMBERED + 100)]
+        stored = [stored_message(app, number) for number in range(few + 100)]
         source = audience.whole_app(app.key)
         for message, key in zip(stored, store(gateway, stored), strict=True):
             gateway.dispatcher.accept(msgspec.structs.replace(message, key=key), source)
@@ -207,13 +220,13 @@ def test_lagging_lane_reads_on_from_the_store(tmp_path):
     assert gate.seen == [*[one.id for one in stored], last]
 
 
-def test_recovery_reads_more_than_a_lane_remembers(tmp_path):
+def test_recovery_reads_more_than_a_lane_remembers(tmp_path, few):
     """After a long outage of the worker everything that was accepted is taken up, in order."""
-    recorder = Recorder()
+    recorder = RecordingSockets()
     with running(tmp_path, recorder) as gateway:
         app = make_app(gateway)
         add_device(gateway, app, "t")
-        stored = [stored_message(app, number) for number in range(REMEMBERED + 100)]
+        stored = [stored_message(app, number) for number in range(few + 100)]
         store(gateway, stored)
         gateway.dispatcher.recover()
         settle(gateway)
@@ -222,7 +235,7 @@ def test_recovery_reads_more_than_a_lane_remembers(tmp_path):
 
 def test_failing_resolver_costs_a_delay(tmp_path):
     """A message found after a crash whose audience cannot be resolved waits; others do not wait for it."""
-    unsure, recorder = Unsure(), Recorder()
+    unsure, recorder = Unsure(), RecordingSockets()
     with running(tmp_path, unsure, recorder) as gateway:
         app = make_app(gateway)
         add_device(gateway, app, "t")
@@ -240,7 +253,7 @@ def test_failing_resolver_costs_a_delay(tmp_path):
 
 def test_pages_of_ids_spare_each_other(tmp_path):
     """Pages of ids lie between each other; a device of the first that is offline stays pending."""
-    listing, recorder = Listing([]), Recorder()
+    listing, recorder = Listing([]), RecordingSockets()
     with running(tmp_path, listing, recorder, page_size=1) as gateway:
         app = make_app(gateway)
         keys = [add_device(gateway, app, f"t{number}") for number in range(2 * PAGES)]
@@ -249,15 +262,33 @@ def test_pages_of_ids_spare_each_other(tmp_path):
         recorder.connected = {key for key in keys if key != keys[2]}
         message = send(gateway, app, Selector("LISTED", ("x",)))
         settle(gateway)
-        assert [len(offered) for _, offered in recorder.calls] == [PAGES, PAGES]
+        pages = SHARED_PAGES if gateway.engine.shared else PAGES
+        assert [len(offered) for _, offered in recorder.calls] == [pages] * (2 * PAGES // pages)
         assert counts(gateway, app, message) == {"handedOff": 2 * PAGES - 1, "pending": 1}
+
+
+def test_pages_of_ids_go_on_after_a_restart(tmp_path):
+    """Ids are listed from the start again, and all of their devices get the message, each once."""
+    listing, recorder = Listing([]), RecordingSockets()
+    with running(tmp_path, listing, recorder, page_size=1) as gateway:
+        app = make_app(gateway)
+        for number in range(3 * PAGES):
+            add_device(gateway, app, f"t{number}")
+        ids = gateway.read(lambda transaction: transaction.rows("SELECT id FROM device ORDER BY key"))
+        listing.ids = [row[0] for row in ids]
+        gateway.dispatcher.stop()
+        message = send(gateway, app, Selector("LISTED", ("x",)))
+    with running(tmp_path, listing, recorder, page_size=1) as gateway:
+        settle(gateway)
+        assert counts(gateway, app, message) == {"handedOff": 3 * PAGES}
+        assert sum(len(offered) for _, offered in recorder.calls) == 3 * PAGES
 
 
 def test_hanging_audience_costs_a_delay(tmp_path, monkeypatch):
     """Ids that do not come do not hold up the other messages of the app."""
     monkeypatch.setattr("onepush_core.audiences.FETCH_DEADLINE", 0.01)
     monkeypatch.setattr("onepush_core.lanes.PATIENCE", 0.01)
-    never, recorder = Event(), Recorder()
+    never, recorder = Event(), RecordingSockets()
     listing = Listing(iter(never.wait, True))
     with running(tmp_path, listing, recorder) as gateway:
         app = make_app(gateway)
@@ -270,13 +301,13 @@ def test_hanging_audience_costs_a_delay(tmp_path, monkeypatch):
 
 def test_refilled_lane_keeps_a_postponed_message(tmp_path, monkeypatch):
     """Put back while the lane reads on from the store: it is not forgotten."""
-    recorder, read = Recorder(), Dispatcher.undispatched
+    recorder, read = RecordingSockets(), Dispatcher.undispatched
     with running(tmp_path, recorder) as gateway:
         app = make_app(gateway)
         add_device(gateway, app, "t")
         stored = [stored_message(app, number) for number in (1, 2)]
         first, second = store(gateway, stored)
-        lane = Lane(gateway.dispatcher, app.key)
+        lane = Lane(gateway.dispatcher, app.key, Alone())
 
         def read_meanwhile(dispatcher, *arguments):
             found = read(dispatcher, *arguments)
@@ -308,14 +339,14 @@ def test_dispatcher_offers_nothing_of_a_cancelled_message(tmp_path):
 
 def test_dispatcher_offers_nothing_after_expiry(tmp_path):
     """What waited too long in its lane ends without being offered."""
-    gate, clock = Gate("test"), HandClock()
+    gate, clock = Gate("test"), ManualClock()
     with running(tmp_path, gate, clock=clock) as gateway:
         app = make_app(gateway)
         add_device(gateway, app, "t")
         first = send(gateway, app)
         assert gate.entered.wait(PATIENCE)
         send(gateway, app, duration=5)
-        clock.time += 5000
+        clock.jump(5)
         gate.open.set()
         settle(gateway)
     assert gate.seen == [first]
@@ -334,7 +365,7 @@ def test_stop_leaves_the_rest_to_the_next_process(tmp_path):
         gate.open.set()
         settle(gateway)
         assert gate.seen == sent[:1]
-    recorder = Recorder()
+    recorder = RecordingSockets()
     with running(tmp_path, recorder) as gateway:
         settle(gateway)
     assert [message for message, _ in recorder.calls] == sent[1:]
@@ -342,7 +373,7 @@ def test_stop_leaves_the_rest_to_the_next_process(tmp_path):
 
 def test_probe_notices_a_stuck_lane(tmp_path):
     """A lane that has been at one step for more than eight seconds makes the gateway unready."""
-    gate, clock = Gate("test"), HandClock()
+    gate, clock = Gate("test"), ManualClock()
     with running(tmp_path, gate, clock=clock) as gateway:
         app = make_app(gateway)
         add_device(gateway, app, "t")
@@ -350,7 +381,7 @@ def test_probe_notices_a_stuck_lane(tmp_path):
         send(gateway, app)
         assert gate.entered.wait(PATIENCE)
         gateway.probe_dispatch()
-        clock.time += 9000
+        clock.jump(9)
         with pytest.raises(DispatchStuck):
             gateway.probe_dispatch()
         gate.open.set()

@@ -7,8 +7,9 @@ from functools import partial
 import pytest
 from falcon.testing import TestClient
 
-from core_doubles import HandClock, Recorder, add_device, make_app, make_gateway
-from inside_gateway import await_that, counts, running, send, settle, trail
+from core_doubles import add_device, make_app, make_gateway
+from harness.databases import store_settings
+from inside_gateway import counts, running, send, settle, trail
 from onepush_core import api
 from onepush_core.errors import (
     AuthenticationFailed,
@@ -23,13 +24,17 @@ from onepush_core.gateway import Gateway
 from onepush_core.hookspecs import hookimpl
 from onepush_core.objects import App, Credentials, Outcome, Outcomes, Registration, Selector, Status
 from onepush_core.plugins import load_plugins
-from onepush_core.settings import Settings, StoreSettings
+from onepush_core.settings import Settings
+from onepush_core.testing import ManualClock, RecordingSockets, await_that
+
+pytestmark = pytest.mark.once
 
 # pluggy reads the names of a hook's arguments off the function itself.
 FORMS = {
     "authenticate_app": lambda call: lambda credentials: call(credentials),
     "resolve_audience": lambda call: lambda app, selector: call(app, selector),
     "check_send": lambda call: lambda app, draft: call(app, draft),
+    "check_registration": lambda call: lambda app, registration: call(app, registration),
     "deliver": lambda call: lambda message, devices, waited: call(message, devices, waited),
     "check_back": lambda call: lambda message: call(message),
     "on_confirm": lambda call: lambda receipt: call(receipt),
@@ -117,7 +122,7 @@ def test_hook_resolve_audience_names_devices(tmp_path):
         }.get(selector.kind)
 
     plugin = Plugin(resolve_audience=resolve)
-    recorder = Recorder()
+    recorder = RecordingSockets()
     with running(tmp_path, plugin, recorder) as gateway:
         plugin.gateway = gateway
         app, other = make_app(gateway), make_app(gateway, "other")
@@ -177,9 +182,33 @@ def test_hook_check_send_lets_accidents_pass(tmp_path):
         assert gateway.status(app, send(gateway, app))["total"] == 0
 
 
+def test_hook_check_registration_refuses_a_device(tmp_path):
+    """Every plugin is asked; an objection is the answer, and nothing is stored."""
+
+    def strict(app, registration):
+        if registration.alias == "bad":
+            raise InvalidField("alias", "not this name")
+
+    plugins = [Plugin(check_registration=strict), Plugin(check_registration=nothing)]
+    with running(tmp_path, *plugins) as gateway:
+        app = make_app(gateway)
+        bad, good = (Registration(alias=alias, platform="WEB", token=alias) for alias in ("bad", "good"))
+        with pytest.raises(InvalidField, match="alias: not this name"):
+            gateway.register(app.id, bad)
+        assert gateway.read(lambda transaction: transaction.row("SELECT count(*) FROM device")) == (0,)
+        gateway.register(app.id, good)
+    assert [plugin.calls[-1] for plugin in plugins] == [("check_registration", app, good)] * 2
+
+
+def test_hook_check_registration_lets_accidents_pass(tmp_path):
+    """A plugin that fails to look has no say: the device is registered."""
+    with running(tmp_path, Plugin(check_registration=raising(KeyError("x")))) as gateway:
+        assert add_device(gateway, make_app(gateway), "t")
+
+
 def test_hook_deliver_passes_devices_on(tmp_path):
     """First those asked first, then the others, last those asked last, each with what is still unreached."""
-    first = Recorder()
+    first = RecordingSockets()
     middle = Plugin(deliver=lambda message, devices, waited: [Outcome(devices.keys[0], Status.SENT)])
 
     class Last:
@@ -268,7 +297,7 @@ def test_hook_deliver_respects_what_a_plugin_takes(tmp_path):
 @pytest.mark.parametrize("error", ACCIDENTS, ids=repr)
 def test_hook_check_back_brings_devices_back(tmp_path, error):
     """A device nobody reached is offered again at the time a plugin asks for, whatever another one does."""
-    clock, recorder = HandClock(), Recorder()
+    clock, recorder = ManualClock(), RecordingSockets()
     recorder.connected = set()
     plugins = [Plugin(check_back=raising(error)), Plugin(check_back=lambda message: [20.0, 5.0])]
     with running(tmp_path, recorder, *plugins, clock=clock) as gateway:
@@ -277,10 +306,10 @@ def test_hook_check_back_brings_devices_back(tmp_path, error):
         message = send(gateway, app)
         settle(gateway)
         recorder.connected = {key}
-        clock.time += 4999
+        clock.jump(4.999)
         assert not gateway.followup.run_due()
         assert len(recorder.calls) == 1
-        clock.time += 1
+        clock.jump(0.001)
         await_that(lambda: gateway.followup.run_due() or len(recorder.calls) == 2)
         settle(gateway)
         assert counts(gateway, app, message) == {"handedOff": 1}
@@ -292,7 +321,7 @@ def test_hook_on_confirm_is_told_once(tmp_path, error):
     states = []
     bad = Plugin(on_confirm=raising(error))
     good = Plugin(on_confirm=lambda receipt: states.append(counts(gateway, app, receipt.message)))
-    with running(tmp_path, good, bad, Recorder(Status.SENT)) as gateway:
+    with running(tmp_path, good, bad, RecordingSockets(Status.SENT)) as gateway:
         app = make_app(gateway)
         key = add_device(gateway, app, "t")
         message = send(gateway, app, need_confirm=True)
@@ -316,7 +345,7 @@ def make_unstarted(folder, *plugins) -> Gateway:
     loaded = load_plugins({}, [])
     for number, plugin in enumerate(plugins):
         loaded.register(plugin, f"p{number}")
-    return Gateway(Settings(store=StoreSettings(database=f"sqlite:///{folder}/x.db")), plugins=loaded)
+    return Gateway(Settings(store=store_settings(folder)), plugins=loaded)
 
 
 class Page:
@@ -341,19 +370,32 @@ def test_hook_register_routes_mounts_resources(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("act", "line"),
+    ("act", "reason"),
     [
-        (lambda gateway: [("/msgpush/send", Page())], "p0: the route /msgpush/send is taken by the core"),
-        (raising(KeyError("x")), "plugin p0: register_routes failed"),
+        (
+            lambda gateway: [("/v1/page", Page()), ("/msgpush/send", Page())],
+            "the route /msgpush/send is taken by the core",
+        ),
+        (
+            lambda gateway: [("/v1/page", Page()), ("no slash", Page())],
+            "the route no slash cannot be mounted",
+        ),
+        (lambda gateway: [("/v1/page", Page()), 42], "register_routes fails: TypeError"),
+        (raising(KeyError("x")), "register_routes fails: KeyError"),
     ],
+    ids=["taken", "bad path", "nonsense", "raises"],
 )
-def test_hook_register_routes_stops_a_bad_start(tmp_path, act, line):
-    """A path that is taken, or an accident: the gateway does not start, and says whose fault it is."""
+def test_hook_register_routes_that_fails_mounts_nothing(tmp_path, act, reason):
+    """A path that is taken, or an accident: the plugin is set aside, and none of its routes is there."""
     gateway = make_unstarted(tmp_path, Plugin(register_routes=act))
+    app = api.create_app(gateway)
+    gateway.start(partial(api.mount, app))
     try:
-        with pytest.raises(ConfigurationError, match=line):
-            gateway.start(partial(api.mount, api.create_app(gateway)))
+        [state] = [one for one in gateway.plugin_states() if one.name == "p0"]
+        assert (state.state, state.reason[: len(reason)]) == ("set aside", reason)
+        assert TestClient(app).simulate_get("/v1/page").status_code == 404
     finally:
+        gateway.stop()
         gateway.close()
 
 
@@ -375,11 +417,20 @@ def test_hook_startup_comes_before_everything_else(tmp_path):
     assert [call[1] for call in plugins[0].calls if call[0] == "startup"] == gateways
 
 
-def test_hook_startup_stops_a_bad_start(tmp_path):
-    """An error here stops the start; the line names the plugin."""
-    gateway = make_unstarted(tmp_path, Plugin(startup=raising(OSError("no licence"))))
+def test_hook_startup_that_fails_sets_the_plugin_aside(tmp_path):
+    """The others start; the reason says what happened, the detail what the plugin said of it."""
+    bad, good = Plugin(startup=raising(OSError("no licence"))), Plugin(startup=nothing)
+    with running(tmp_path, bad, good) as gateway:
+        states = {one.name: (one.state, one.reason, one.detail) for one in gateway.plugin_states()}
+        assert states["one"] == ("set aside", "startup fails: OSError", "no licence")
+        assert states["two"] == ("active", None, "")
+
+
+def test_hook_startup_refuses_bad_settings(tmp_path):
+    """What a plugin finds wrong with its settings stops the start, then as well as when it is made."""
+    gateway = make_unstarted(tmp_path, Plugin(startup=raising(ConfigurationError("file: cannot be read"))))
     try:
-        with pytest.raises(ConfigurationError, match="plugin p0: startup failed: no licence"):
+        with pytest.raises(ConfigurationError, match="plugin p0: file: cannot be read"):
             gateway.start()
     finally:
         gateway.close()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import tempfile
 
-import gevent
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
-from core_doubles import HandClock, Recorder, add_device, make_app, make_gateway
+from core_doubles import add_device, make_app, make_gateway
+from harness.databases import ON_POSTGRES, empty_databases
+from inside_gateway import settle
 from onepush_core.objects import Draft, Registration, Selector, Status
+from onepush_core.testing import ManualClock, RecordingSockets
 
 QUEUE_LIMIT = 3
 ALIASES = ("ann", "ben")
@@ -51,8 +53,8 @@ class LedgerMachine(RuleBasedStateMachine):
     @initialize()
     def start(self) -> None:
         self.folder = tempfile.TemporaryDirectory()
-        self.clock = HandClock()
-        self.transport = Recorder(Status.SENT, again=True)
+        self.clock = ManualClock()
+        self.transport = RecordingSockets(Status.SENT, again=True)
         self.transport.connected = set()
         self.gateway = make_gateway(
             self.folder.name, self.transport, clock=self.clock, queue_limit=QUEUE_LIMIT
@@ -131,7 +133,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(seconds=st.integers(1, 20))
     def pass_time(self, seconds):
-        self.clock.time += seconds * 1000
+        self.clock.jump(seconds)
         self.gateway.housekeeping.expire()
         while self.gateway.followup.run_due():
             pass
@@ -142,11 +144,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def settle(self) -> None:
         """Wait until the lanes are idle and everything is written."""
-        with gevent.Timeout(10):
-            self.gateway.flush()
-            while not self.gateway.dispatcher.idle():
-                gevent.sleep(0.001)
-            self.gateway.flush()
+        settle(self.gateway)
 
     @invariant()
     def ledger_agrees_with_model(self):
@@ -168,17 +166,19 @@ class LedgerMachine(RuleBasedStateMachine):
         if hasattr(self, "gateway"):
             self.gateway.stop()
             self.gateway.close()
+            empty_databases(self.folder.name)
             self.folder.cleanup()
 
 
 LedgerMachine.TestCase.settings = settings(
-    max_examples=40,
+    max_examples=15 if ON_POSTGRES else 40,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 
 
+@pytest.mark.store
 @pytest.mark.timeout(120)
 class TestLedgerMachine(LedgerMachine.TestCase):
     """Run by pytest as one test."""

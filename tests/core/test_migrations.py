@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core_doubles import make_gateway
+from harness.databases import database_url
 from onepush_core.errors import ConfigurationError
 from onepush_core.store.database import migrate, open_database
 
@@ -34,18 +35,18 @@ def folder(tmp_path):
 
 @pytest.fixture
 def database(tmp_path):
-    opened = open_database(f"sqlite:///{tmp_path}/x.db")
+    opened = open_database(database_url(tmp_path))
     yield opened
     opened.close()
 
 
 def tables(database) -> set[str]:
-    return {row[0] for row in database.execute_sql("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    return set(database.get_tables())
 
 
 def test_migrate_builds_a_fresh_database(database):
     """The first start makes every table of the core."""
-    assert migrate(database) == ["0001_initial"]
+    assert migrate(database) == ["0001_initial", "0002_workers"]
     assert {"app", "device", "message", "delivery", "trail", "migration_core"} <= tables(database)
 
 
@@ -76,11 +77,11 @@ def test_migrate_runs_beside_another_start(database, tmp_path):
     """Two processes that start at once apply each migration once: the second waits for the lock."""
     import gevent
 
-    other = open_database(f"sqlite:///{tmp_path}/x.db")
+    other = open_database(database_url(tmp_path))
     try:
         starts = [gevent.spawn(migrate, one) for one in (database, other)]
         gevent.joinall(starts, timeout=10, raise_error=True)
-        assert sorted(start.value for start in starts) == [[], ["0001_initial"]]
+        assert sorted(start.value for start in starts) == [[], ["0001_initial", "0002_workers"]]
     finally:
         other.close()
 

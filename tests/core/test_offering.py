@@ -6,12 +6,13 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from core_doubles import HandClock, Recorder, add_device, make_app
-from inside_gateway import PATIENCE, await_that, counts, running, send, settle, trail
+from core_doubles import add_device, make_app
+from inside_gateway import PATIENCE, counts, running, send, settle, trail
 from onepush_core.hookspecs import hookimpl
 from onepush_core.objects import Outcome, Outcomes, Selector, Status
 from onepush_core.offering import CHAINS, LEASE
 from onepush_core.rounds import HOLD
+from onepush_core.testing import ManualClock, RecordingSockets, await_that
 
 
 class Vendor:
@@ -44,12 +45,12 @@ class Holder:
 
 @pytest.fixture
 def clock():
-    return HandClock()
+    return ManualClock()
 
 
 def test_vendor_does_not_hold_up_the_lane(tmp_path):
     """While a vendor's call hangs, later messages of the same app reach those online."""
-    vendor, online = Vendor(), Recorder()
+    vendor, online = Vendor(), RecordingSockets()
     with running(tmp_path, vendor, online) as gateway:
         app = make_app(gateway)
         here, away = add_device(gateway, app, "here"), add_device(gateway, app, "away")
@@ -90,8 +91,8 @@ def test_full_chain_makes_devices_wait(tmp_path, clock):
         assert gateway.offering.find("one").waiting == CHAINS
         vendor.open.set()
         await_that(lambda: len(vendor.asked) == CHAINS)
-        clock.time += 1000
-        await_that(lambda: len(vendor.asked) == CHAINS + 4)
+        clock.advance(1)
+        assert len(vendor.asked) == CHAINS + 4
 
 
 def test_chain_begins_no_call_at_the_end_of_its_lease(tmp_path, clock):
@@ -104,12 +105,12 @@ def test_chain_begins_no_call_at_the_end_of_its_lease(tmp_path, clock):
         await_that(lambda: vendor.asked)
         message = send(gateway, app, alert="second")
         settle(gateway)
-        clock.time += LEASE - 30_000
+        clock.jump((LEASE - 30_000) / 1000)
         vendor.open.set()
         await_that(lambda: gateway.offering.find("one").waiting == 0)
         assert vendor.asked == ["first"]
-        clock.time += 30_000
-        await_that(lambda: counts(gateway, app, message) == {"handedOff": 1})
+        clock.advance(30)
+        assert counts(gateway, app, message) == {"handedOff": 1}
     assert vendor.asked == ["first", "second"]
 
 
@@ -123,7 +124,7 @@ def test_chain_offers_nothing_after_expiry(tmp_path, clock):
         await_that(lambda: vendor.asked)
         send(gateway, app, alert="late", duration=5)
         settle(gateway)
-        clock.time += 5000
+        clock.jump(5)
         vendor.open.set()
         await_that(lambda: gateway.offering.find("one").waiting == 0)
     assert vendor.asked == ["first"]
@@ -169,15 +170,15 @@ def test_held_device_comes_back_without_a_report(tmp_path, clock):
         add_device(gateway, app, "t")
         send(gateway, app)
         settle(gateway)
-        clock.time += HOLD - 1
+        clock.jump((HOLD - 1) / 1000)
         assert not gateway.followup.run_due()
-        clock.time += 1
+        clock.jump(0.001)
         await_that(lambda: gateway.followup.run_due() or len(holder.held) == 2)
 
 
 def test_transient_message_ends_with_its_first_round(tmp_path):
     """``duration: 0``: whom the first round reaches has it, everybody else's delivery is over at once."""
-    online = Recorder()
+    online = RecordingSockets()
     with running(tmp_path, online) as gateway:
         app = make_app(gateway)
         online.connected = {add_device(gateway, app, "here")}
@@ -190,7 +191,7 @@ def test_transient_message_ends_with_its_first_round(tmp_path):
 
 def test_full_queue_drops_the_oldest(tmp_path):
     """Beyond the limit the oldest pending message goes, and its trail says why."""
-    nobody = Recorder()
+    nobody = RecordingSockets()
     nobody.connected = set()
     with running(tmp_path, nobody, queue_limit=2) as gateway:
         app = make_app(gateway)
@@ -209,7 +210,7 @@ def test_breaking_transport_leaves_others_alone(tmp_path):
         def deliver(self, message, devices):
             gevent.sleep(PATIENCE)
 
-    online = Recorder()
+    online = RecordingSockets()
     with running(tmp_path, online, Hanging(), deadline=0.05) as gateway:
         app = make_app(gateway)
         add_device(gateway, app, "t")
@@ -220,3 +221,27 @@ def test_breaking_transport_leaves_others_alone(tmp_path):
             ("two", "failed", "deadline exceeded"),
             ("one", "delivered", None),
         ]
+
+
+class Choosy(Vendor):
+    """A transport beside the lane that takes the devices of one vendor."""
+
+    def takes(self, message, device):
+        return device.vendor == "PAGER"
+
+
+def test_first_transports_names_who_would_be_asked_first(tmp_path):
+    """The lane's transport for whom is online; else who takes the device, unless its address is dead."""
+    with running(tmp_path, Choosy(), RecordingSockets()) as gateway:
+        app = make_app(gateway)
+        keys = [add_device(gateway, app, f"t{number}", vendor="PAGER") for number in range(3)]
+        keys.append(add_device(gateway, app, "other"))
+        gateway.presence.add(keys[0])
+        gateway.forget("one", [keys[1]])
+        gateway.flush()
+        message = gateway.find_message(send(gateway, app))
+        found = gateway.first_transports(message, keys)
+        settle(gateway)
+    assert [(device.key, name) for device, name in found] == list(
+        zip(keys, ["two", None, "one", None], strict=True)
+    )

@@ -6,11 +6,11 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from core_doubles import HandClock
 from inside_gateway import PATIENCE
 from onepush_core.breaker import Breaker
 from onepush_core.objects import App, Device, Devices, Message, Outcome, Outcomes, Status
 from onepush_core.outlets import Outlet
+from onepush_core.testing import ManualClock
 
 MESSAGE = Message(key=1, id="m", app=App(1, "a", "A"), alert="hi", accepted_at=0, expires_at=60_000)
 FIVE = 5
@@ -189,7 +189,7 @@ def test_outlet_wants_what_the_plugin_takes():
 
 def test_breaker_opens_after_failures_in_a_row():
     """Five failures in a row, not five in all."""
-    breaker = Breaker(monotonic=HandClock(0).monotonic)
+    breaker = Breaker(monotonic=ManualClock(0).monotonic)
     for _ in range(4):
         breaker.failed()
     breaker.succeeded()
@@ -202,13 +202,13 @@ def test_breaker_opens_after_failures_in_a_row():
 
 def test_breaker_doubles_its_pause():
     """Each further failure doubles the pause, up to five minutes; a success closes it and starts anew."""
-    clock = HandClock(0)
+    clock = ManualClock(0)
     breaker = Breaker(failures=1, monotonic=clock.monotonic)
     pauses = []
     for _ in range(6):
         breaker.failed()
         pauses.append(breaker.pause_left())
-        clock.time += round(breaker.pause_left() * 1000)
+        clock.jump(breaker.pause_left())
         assert breaker.pause_left() == 0
     assert pauses == [30, 60, 120, 240, 300, 300]
     breaker.succeeded()
@@ -218,7 +218,7 @@ def test_breaker_doubles_its_pause():
 
 def test_breaker_keeps_calls_from_an_open_outlet():
     """While it is open the plugin is left alone, and the devices come back when the pause is over."""
-    clock, asked = HandClock(0), []
+    clock, asked = ManualClock(0), []
 
     def raising(**_):
         asked.append(1)
@@ -228,17 +228,17 @@ def test_breaker_keeps_calls_from_an_open_outlet():
     outlet = make_outlet(raising, breaker=breaker)
     for _ in range(5):
         outlet.offer(MESSAGE, devices(1), 0.0)
-    clock.time += 10_000
+    clock.jump(10)
     [refused] = outlet.offer(MESSAGE, devices(1), 0.0)
     assert (refused.reason, refused.retry_after, len(asked)) == ("breaker open", 20, 5)
-    clock.time += 20_000
+    clock.jump(20)
     outlet.offer(MESSAGE, devices(1), 0.0)
     assert len(asked) == 6
 
 
 def test_breaker_counts_calls_that_fail_together_once():
     """Eight calls that were in flight when the vendor went down cost one pause, not eight doublings."""
-    breaker = Breaker(failures=5, pause=30, monotonic=HandClock(0).monotonic)
+    breaker = Breaker(failures=5, pause=30, monotonic=ManualClock(0).monotonic)
     for _ in range(8):
         breaker.failed()
     assert breaker.pause_left() == 30

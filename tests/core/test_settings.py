@@ -1,13 +1,16 @@
 """Settings: sources, their order, and errors that name the place and hide the value."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from onepush_core import ConfigurationError
-from onepush_core.settings import Settings
-from onepush_core.settings_sources import listen_address, load_settings
+from onepush_core.settings import OTHER_VARIABLES, Settings, setting_problem
+from onepush_core.settings_sources import listen_address, load_settings, stray_variables
 from settings_table import settings_table
+
+pytestmark = pytest.mark.once  # settings, not the store
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 SECRET = "s3cret-value"
@@ -131,6 +134,34 @@ def test_variable_is_refused_by_name(name, value, expected):
     assert error_of(environ={name: value}) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("Object contains unknown field `nope`", "nope: there is no such setting"),
+        ("Object contains unknown field `nope` - at `$.http`", "http.nope: there is no such setting"),
+        ("Object missing required field `url` - at `$.http`", "http.url: is missing"),
+        ("Expected `float` > 0.0 - at `$.ping_interval`", "ping_interval: expected float > 0.0"),
+        ("Expected `str`, got `int` - at `$.origins[0]`", "origins[0]: expected str, got int"),
+        (
+            "Invalid enum value 's3cret - at `$.x`' - at `$.provider`",
+            "provider: not one of the values allowed",
+        ),
+        ("Expected `object`, got `int`", "expected object, got int"),
+    ],
+)
+def test_setting_problem_names_key_and_hides_value(text, problem):
+    """What plugins say of their tables."""
+    assert setting_problem(text) == problem
+
+
+def test_stray_variables_are_found():
+    """Ours by name, and no setting: misspelt, or of a plugin that is not there, or somebody else's."""
+    environ = {"ONEPUSH_SEVER_BIND": "1", "ONEPUSH_SMS_PROVIDER": "http", "ONEPUSH_PORT": "tcp://10.0.0.1:80"}
+    fitting = {"ONEPUSH_BIND": "x", "ONEPUSH_STORE_DATABASE": "x", "ONEPUSH_WS_PAGE": "x", "PATH": "/bin"}
+    known = dict.fromkeys(OTHER_VARIABLES, "x")
+    assert stray_variables({**environ, **fitting, **known}, ["ws"]) == sorted(environ)
+
+
 def test_flag_is_refused_by_name():
     """A bad flag is one line with its name."""
     assert error_of(flags={("delivery", "page_size"): "1001"}) == "--delivery-page-size: expected int <= 1000"
@@ -162,6 +193,12 @@ def test_settings_hide_secrets_when_printed():
     environ = {"ONEPUSH_ADMIN_TOKEN": SECRET, "ONEPUSH_DATABASE": f"postgresql://u:{SECRET}@h/d"}
     settings = load_settings(environ=environ)
     assert SECRET not in repr(settings) + repr(settings.server) + repr(settings.store)
+
+
+def test_docs_list_other_variables():
+    """docs/settings.md names every variable that is no setting."""
+    section = (DOCS / "settings.md").read_text("utf-8").split("## Other variables")[1]
+    assert sorted(re.findall(r"ONEPUSH_\w+", section)) == sorted(OTHER_VARIABLES)
 
 
 def test_docs_list_every_setting():

@@ -59,9 +59,9 @@ def test_register_refuses_an_unknown_app(gateway):
 
 
 def test_register_updates_a_known_token(gateway, app):
-    """The same token keeps its id; what it says of itself is taken over, tags and all."""
+    """The same token keeps its id; what it says of itself is taken over, each tag once."""
     first = register(gateway, app, tags=("a", "b"), vendor="V", mobile="1")
-    again = register(gateway, app, tags=("b", "c"), mobile="2")
+    again = register(gateway, app, tags=("b", "c", "b"), mobile="2")
     found = row(gateway, first)
     assert again == first
     assert (found["vendor"], found["mobile"]) == (None, "2")
@@ -174,6 +174,7 @@ def test_delivery_names_nobody_else(tmp_path):
         assert "alias" not in gateway.deliveries(app, message, None, 10)["deliveries"][0]
 
 
+@pytest.mark.once
 def test_database_is_its_owners_only(tmp_path):
     """The file holds tokens, numbers and texts: nobody else may read it."""
     with running(tmp_path):

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from harness.needs import need_plugins
 from harness.process import free_port, is_alive
 from harness.waiting import eventually
 from onepush_demo.credentials import key_file
 
+pytestmark = pytest.mark.once  # a demonstration has a file of its own
 PATIENCE = 30
 STEPS = 9
 README = Path(__file__).parents[2] / "README.md"
@@ -84,6 +86,7 @@ def start_demo(tmp_path):
     started = []
 
     def start(port=None, plugins="ws", **variables):
+        need_plugins(*plugins.split(","))
         started.append(Demo(tmp_path, port or free_port(), plugins, **variables))
         return started[-1]
 

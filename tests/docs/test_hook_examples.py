@@ -11,12 +11,12 @@ import pytest
 from falcon.testing import TestClient
 from gevent.event import Event
 
-from core_doubles import HandClock, Recorder, add_device, make_app, make_gateway
-from inside_gateway import PATIENCE, await_that, counts, running, send, settle, trail
-from onepush_core import AuthenticationFailed, InvalidAudience, InvalidField, Selector, Status, api
+from core_doubles import add_device, make_app, make_gateway, store_table
+from inside_gateway import PATIENCE, counts, running, send, settle, trail
+from onepush_core import AuthenticationFailed, InvalidAudience, InvalidField, Selector, Status
 from onepush_core.gateway import Gateway
-from onepush_core.plugins import HOOKS, load_plugins
-from onepush_core.settings import Settings, StoreSettings
+from onepush_core.plugins import HOOKS
+from onepush_core.testing import ManualClock, RecordingSockets, Stage, await_that
 from tests.docs.reading import python_blocks, read, run_block, sections
 
 SECTIONS = sections(read("hooks.md"))
@@ -24,6 +24,7 @@ EXAMPLES = {
     "authenticate_app": "Tickets",
     "resolve_audience": "Teams",
     "check_send": "Pager",
+    "check_registration": "PagerNumbers",
     "deliver": "PagerTransport",
     "check_back": "Patience",
     "on_confirm": "Tally",
@@ -40,20 +41,15 @@ def example(hook: str):
 @contextmanager
 def serving(folder, name: str, plugin: object) -> Iterator[tuple[Gateway, TestClient]]:
     """A gateway with one plugin of this name, and its HTTP side."""
-    plugins = load_plugins({}, [])
-    plugins.register(plugin, name)
-    gateway = Gateway(Settings(store=StoreSettings(database=f"sqlite:///{folder}/x.db")), plugins=plugins)
-    application = api.create_app(gateway)
-    gateway.start(partial(api.mount, application))
+    stage = Stage(folder, {name: plugin}, settings={"store": store_table(folder)})
     try:
-        yield gateway, TestClient(application)
+        yield stage.gateway, stage.http
     finally:
-        gateway.stop()
-        gateway.close()
+        stage.stop()
 
 
 def test_examples_cover_every_hook():
-    """Together the classes implement all nine hooks."""
+    """Together the classes implement all ten hooks."""
     implemented = {name for hook in EXAMPLES for name in dir(example(hook)) if name in HOOKS}
     assert implemented == set(HOOKS)
 
@@ -70,7 +66,7 @@ def test_tickets_open_an_app(tmp_path):
 
 def test_teams_are_an_audience(tmp_path):
     """TEAM reaches the aliases of the team, and takes one team at a time."""
-    recorder = Recorder()
+    recorder = RecordingSockets()
     with running(tmp_path, example("resolve_audience")(), recorder) as gateway:
         app = make_app(gateway)
         keys = [add_device(gateway, app, alias, alias) for alias in ("red.ann", "red.ben", "reds.cid", "red")]
@@ -89,6 +85,16 @@ def test_pager_refuses_long_texts(tmp_path):
         send(gateway, app, alert="x" * 41, options={"pager": {"text": "short"}})
         with pytest.raises(InvalidField, match=r"options\.pager\.text: at most 40"):
             send(gateway, app, alert="x" * 41)
+
+
+def test_pager_numbers_are_digits(tmp_path):
+    """A pager's number is checked when its device registers; other devices are not its business."""
+    with serving(tmp_path, "pager", example("check_registration")()) as (gateway, _):
+        app = make_app(gateway)
+        add_device(gateway, app, "555-0100")
+        add_device(gateway, app, "5550100", vendor="PAGER")
+        with pytest.raises(InvalidField, match="nativeToken: digits only"):
+            add_device(gateway, app, "555-0101", vendor="PAGER")
 
 
 def test_pager_transport_reports_outcomes(tmp_path):
@@ -121,8 +127,8 @@ def test_pager_transport_reports_outcomes(tmp_path):
 
 def test_patience_brings_devices_back(tmp_path):
     """Ten minutes after acceptance a silent device is offered again, though a vendor has taken it."""
-    clock, recorder = HandClock(), Recorder(Status.SENT)
-    late = Recorder(Status.SENT)
+    clock, recorder = ManualClock(), RecordingSockets(Status.SENT)
+    late = RecordingSockets(Status.SENT)
     late.connected = set()
     with running(tmp_path, example("check_back")(), recorder, late, clock=clock) as gateway:
         app = make_app(gateway)
@@ -130,14 +136,14 @@ def test_patience_brings_devices_back(tmp_path):
         send(gateway, app, need_confirm=True)
         settle(gateway)
         asked = len(late.calls)
-        clock.time += 600_000
-        await_that(lambda: gateway.followup.run_due() or len(late.calls) > asked)
+        clock.advance(600)
+        assert len(late.calls) > asked
 
 
 def test_tally_counts_confirms(tmp_path):
     """By the transport through which the receipt came."""
     tally = example("on_confirm")()
-    with running(tmp_path, tally, Recorder(Status.SENT)) as gateway:
+    with running(tmp_path, tally, RecordingSockets(Status.SENT)) as gateway:
         app = make_app(gateway)
         key = add_device(gateway, app, "t")
         message = send(gateway, app, need_confirm=True)

@@ -9,12 +9,14 @@ import re
 import pytest
 
 import onepush_core
-from onepush_core import Gateway, Status, hookspecs
-from onepush_core.plugins import HOOKS
+from onepush_core import Gateway, Status, hookspecs, offering, plugins, starting
+from onepush_core.plugins import FIRST_RESULT, HOOKS, Plugins
 from tests.docs.reading import ROOT, python_blocks, read, sections, table
 
 PAGE = read("hooks.md")
 SECTIONS = sections(PAGE)
+ROWS = {row[0].strip("`"): row[1:] for row in table(SECTIONS["The hooks"])}
+"""Of each hook: when it is called, whose answer counts, what None and what an exception means."""
 
 
 def signature(function: ast.FunctionDef) -> str:
@@ -36,9 +38,47 @@ def test_page_shows_the_signature_of(hook):
 
 
 def test_page_lists_all_hooks():
-    """The table of hooks and the sections name the nine hooks and no other."""
-    assert {row[0].strip("`") for row in table(PAGE)} == set(HOOKS)
-    assert [name for name in SECTIONS if name in HOOKS] == [row[0].strip("`") for row in table(PAGE)]
+    """The table of hooks and the sections name the ten hooks and no other, in one order."""
+    assert set(ROWS) == set(HOOKS)
+    assert [name for name in SECTIONS if name in HOOKS] == list(ROWS)
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_page_says_of_hook(hook):
+    """When it is called, whose answer counts, and what None and an exception mean."""
+    called, answers, none, exception = ROWS[hook]
+    assert all([called, answers, none, exception])
+    assert answers.startswith("the first one that is not None") == (hook in FIRST_RESULT)
+
+
+def test_page_says_in_which_order():
+    """Of several plugins with the same hook; and each hook's turn in the life of a gateway."""
+    assert (
+        "\nOrder: `@hookimpl(tryfirst=True)` first, `@hookimpl(trylast=True)` last" in SECTIONS["The hooks"]
+    )
+    assert ROWS["register_routes"][0] == "once, after all `startup`"
+
+
+def test_firstresult_is_what_the_specs_say():
+    """The hooks of which one answer counts are marked so."""
+    specs = Plugins().manager.hook
+    assert {hook for hook in HOOKS if getattr(specs, hook).spec.opts["firstresult"]} == set(FIRST_RESULT)
+
+
+def test_page_gives_the_seconds_of_the_code():
+    """The deadlines of the small hooks, of ``check_back`` and of a start."""
+    words = {1.0: "one", 2.0: "two", 4.0: "four"}
+    told = (
+        f"has {words[plugins.DEADLINE]} seconds, `check_back` {words[offering.CHECK_BACK_DEADLINE]},"
+        f" `startup` and `register_routes` {words[starting.DEADLINE]}"
+    )
+    assert told in PAGE
+
+
+def test_page_helps_to_choose():
+    """Each hook stands beside what one would want it for."""
+    chosen = re.findall(r"`(\w+)`", " ".join(row[1] for row in table(read("choose-your-hook.md"))))
+    assert set(HOOKS) <= set(chosen)
 
 
 @pytest.mark.parametrize("hook", HOOKS)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.docs.reading import DOCS, ROOT
 
-PAGES = sorted(DOCS.rglob("*.md"))
+PAGES = sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md"), *ROOT.glob("plugins/*/*.md")])
 LINK = re.compile(r"\]\(([^)#]*)(?:#([\w-]+))?\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
@@ -18,7 +18,7 @@ def anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", found.lower()).replace(" ", "-") for found in HEADING.findall(text)}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(DOCS).as_posix())
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_links_of_page_lead_somewhere(page):
     """Each relative link names a file of the repository, each anchor a heading."""
     for target, anchor in LINK.findall(page.read_text("utf-8")):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from itertools import groupby
 
-from core_doubles import Recorder, add_device, make_app, make_gateway
+from core_doubles import add_device, make_app, make_gateway
 from inside_gateway import send, settle
 from onepush_core.plugins import HOOKS
+from onepush_core.testing import RecordingSockets
 from tests.docs.reading import read
 
 LINE = re.compile(
@@ -27,7 +28,7 @@ def hooks_of(lines: list[str]) -> list[str]:
 def test_page_shows_lines_as_they_are_written(tmp_path):
     """Real lines and shown lines have one form, and the hooks of a send come in the order shown."""
     lines: list[str] = []
-    gateway = make_gateway(tmp_path, Recorder())
+    gateway = make_gateway(tmp_path, RecordingSockets())
     try:
         app = make_app(gateway)
         add_device(gateway, app, "t", "ann")

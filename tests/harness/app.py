@@ -9,6 +9,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from harness.connection import Connection
+from harness.needs import need_plugins
 from harness.waiting import PATIENCE, eventually
 
 Json = dict[str, Any]
@@ -120,6 +121,7 @@ class AppClient:
 
     def connect(self, device: str, **options: Any) -> Connection:
         """Open a device's socket; ``close`` closes it at the latest."""
+        need_plugins("ws")
         connection = Connection(self.url, device, **options)
         self._connections.append(connection)
         return connection

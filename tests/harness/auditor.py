@@ -6,7 +6,7 @@ It shares no code with the gateway. Times are seconds on the driver's monotonic 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 FINAL = frozenset({"confirmed", "handedOff", "expired", "cancelled", "dropped"})
@@ -19,6 +19,7 @@ class Send(NamedTuple):
     """One send. ``key`` is the driver's own and travels in the body; ``devices`` were meant at that time.
 
     ``request_id``: None when no answer came. ``refused``: a 4xx came. ``expires``: None: not in this test.
+    ``once``: False where the device may get it again though nothing was broken.
     """
 
     key: str
@@ -29,6 +30,7 @@ class Send(NamedTuple):
     request_id: str | None
     refused: bool = False
     expires: float | None = None
+    once: bool = True
 
 
 class Frame(NamedTuple):
@@ -70,7 +72,8 @@ class Totals(NamedTuple):
 class History(NamedTuple):
     """All that was seen. ``apps``: each device's app. ``frames`` of a device stand in order of receipt.
 
-    ``faulted``: something was broken on purpose, so that repeats are to be expected.
+    ``faulted``: something was broken on purpose, so that repeats are to be expected: all the time, or
+    where ``faults`` are given (from, to) of messages that were under way then.
     """
 
     apps: dict[str, str]
@@ -80,6 +83,7 @@ class History(NamedTuple):
     deliveries: list[Delivery]
     totals: list[Totals]
     faulted: bool = False
+    faults: tuple[tuple[float, float], ...] = ()
 
 
 class Finding(NamedTuple):
@@ -173,12 +177,21 @@ def find_double_identities(history: History) -> Iterator[str]:
 
 def find_needless_repeats(history: History) -> Iterator[str]:
     """The same message twice on a device though nothing was broken."""
-    if history.faulted:
+    if history.faulted and not history.faults:
         return
-    times = Counter((frame.device, frame.message_id) for frame in history.frames)
-    for (device, message), count in times.items():
-        if count > 1:
-            yield f"{message} {count} times on {device}"
+    sends = {send.key: send for send in history.sends}
+    received: dict[tuple[str, str], list[Frame]] = defaultdict(list)
+    for frame in history.frames:
+        received[frame.device, frame.message_id].append(frame)
+    for (device, message), frames in received.items():
+        send = sends.get(frames[0].key)
+        untouched = send is None or (send.once and not _is_touched(send.began, frames[-1].at, history.faults))
+        if len(frames) > 1 and untouched:
+            yield f"{message} {len(frames)} times on {device}"
+
+
+def _is_touched(began: float, ended: float, faults: Sequence[tuple[float, float]]) -> bool:
+    return any(began < until and since < ended for since, until in faults)
 
 
 def find_double_sends(history: History) -> Iterator[str]:

@@ -158,7 +158,9 @@ class Connection:
         raise AssertionError(f"unexpected frame: {unexpected}")
 
     def send_text(self, text: str) -> None:
-        """Send one text frame."""
+        """Send one text frame. Raises Closed once the gateway has said goodbye."""
+        if self.closed:
+            raise self.closed
         self._protocol.send_text(text.encode())
         self._flush()
 

@@ -9,24 +9,29 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import requests
 
 from harness.app import AppClient
+from harness.databases import POOL, database_url
+from harness.needs import need_plugins
 from harness.waiting import PATIENCE, eventually
 
 ADMIN_TOKEN = "the-admin-token-of-the-tests"
 PLUGINS = Path(__file__).parent / "plugins"
 """A folder with test-only plugins as pip would install them; on the path of every gateway here."""
+BROUGHT = ("trouble", "trouble_first", "future")
+"""The plugins in there."""
 Table = dict[str, Any]
 ONLY_SOCKETS: Table = {"load": ["ws"], "required": ["ws"]}
 
 
-def free_port() -> int:
+def free_port(host: str = "127.0.0.1") -> int:
     """A loopback port on which nobody listens just now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server((host, 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
 
@@ -41,32 +46,49 @@ def to_toml(settings: dict[str, Table]) -> str:
 
 class GatewayProcess:
     """One gateway. ``settings``: tables of the configuration file; only the ``ws`` plugin is loaded unless
-    ``[plugins] load`` says otherwise. The port and the database stay the same over restarts.
+    ``[plugins] load`` says otherwise. The port and the database (a URL) stay the same over restarts.
+    ``python``: the one of the environment whose onepush is run. ``path``: a folder with more plugins.
     """
 
-    def __init__(self, folder: Path, settings: dict[str, Table] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: dict[str, Table] | None = None,
+        host: str = "127.0.0.1",
+        database: str | None = None,
+        python: Path | str = sys.executable,
+        path: Path | None = PLUGINS,
+    ) -> None:
+        tables = {"plugins": ONLY_SOCKETS, **(settings or {})}
+        need_plugins(*(name for name in tables["plugins"].get("load", ()) if name not in BROUGHT))
         self.folder = folder
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.python = str(python)
+        self._path = path
+        self.host = host
+        self.port = free_port(host)
+        self.url = f"http://{host}:{self.port}"
         self.admin = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
-        self.database = folder / "gateway.db"
+        self.database = database or database_url(folder, "gateway.db")
         self.log = folder / "gateway.log"
         self._config = folder / "onepush.toml"
-        self._config.write_text(to_toml({"plugins": ONLY_SOCKETS, **(settings or {})}))
+        self._config.write_text(to_toml(tables))
         self._process: subprocess.Popen[bytes] | None = None
         self._apps: list[AppClient] = []
 
     def spawn(self) -> GatewayProcess:
         """Start without waiting until it serves."""
-        command = [sys.executable, "-m", "onepush_core", "serve", "--config", str(self._config)]
-        command += ["--bind", f"127.0.0.1:{self.port}", "--database", f"sqlite:///{self.database}"]
+        command = [self.python, "-m", "onepush_core", "serve", "--config", str(self._config)]
+        command += ["--bind", f"{self.host}:{self.port}", "--database", self.database]
+        command += ["--store-pool", str(POOL)]
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, env=self._environment())
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, env=self._environment(), cwd=self.folder
+            )
         return self
 
     def _environment(self) -> dict[str, str]:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("ONEPUSH_")}
-        path = os.pathsep.join(filter(None, [str(PLUGINS), os.environ.get("PYTHONPATH")]))
+        path = os.pathsep.join(map(str, filter(None, [self._path, os.environ.get("PYTHONPATH")])))
         return {**clean, "PYTHONPATH": path, "ONEPUSH_ADMIN_TOKEN": ADMIN_TOKEN}
 
     def start(self) -> GatewayProcess:
@@ -92,13 +114,17 @@ class GatewayProcess:
         assert self._process is not None, "not started"
         return self._process
 
+    def workers(self) -> list[int]:
+        """The process ids of the workers."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return [int(child) for child in children]
+
     def worker(self) -> int | None:
         """The process id of the worker, None while there is none."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return int(children[0]) if children else None
+        return next(iter(self.workers()), None)
 
     def kill_worker(self) -> int:
-        """Kill -9 the worker; its process id. The master starts another one."""
+        """Kill -9 the oldest worker; its process id. The master starts another one."""
         worker = eventually(self.worker)
         assert worker is not None
         os.kill(worker, signal.SIGKILL)
@@ -106,11 +132,32 @@ class GatewayProcess:
         return worker
 
     def kill_master(self) -> int | None:
-        """Kill -9 the master, as a supervisor would find it dead; the process id of the orphaned worker."""
+        """Kill -9 the master, as a supervisor would find it dead; the process id of an orphaned worker."""
         worker = self.worker()
         self.process.kill()
         self.process.wait(PATIENCE)
         return worker
+
+    def kill_all(self) -> None:
+        """Kill -9 the master and all its workers, as a host that loses power."""
+        workers = self.workers()
+        for pid in (self.process.pid, *workers):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait(PATIENCE)
+        eventually(lambda: not any(map(is_alive, workers)))
+
+    def pause_worker(self) -> int:
+        """SIGSTOP the oldest worker; its process id, for ``resume``."""
+        worker = eventually(self.worker)
+        assert worker is not None
+        os.kill(worker, signal.SIGSTOP)
+        return worker
+
+    @staticmethod
+    def resume(worker: int) -> None:
+        """SIGCONT."""
+        os.kill(worker, signal.SIGCONT)
 
     def terminate(self) -> float:
         """Stop with TERM; seconds until it was gone."""
@@ -122,18 +169,23 @@ class GatewayProcess:
     def stop(self) -> None:
         """End it at once, if it still runs, and close what is connected to it."""
         self.close_apps()
-        if self._process is None or self._process.poll() is not None:
-            return
-        worker = self.kill_master()
-        if worker is not None:
-            os.kill(worker, signal.SIGKILL)
+        if self._process is not None and self._process.poll() is None:
+            self.kill_all()
 
     def log_text(self) -> str:
         """Everything it has printed and logged."""
         return self.log.read_text("utf-8", "replace") if self.log.exists() else ""
 
+    def run(self, *arguments: str) -> str:
+        """Run an ``onepush`` command on the gateway's database; what it printed."""
+        command = [sys.executable, "-m", "onepush_core", *arguments, "--config", str(self._config)]
+        command += ["--database", self.database]
+        environment = self._environment()
+        return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+
     def create_app(self, name: str = "test") -> AppClient:
-        """Create an app with the admin call."""
+        """Create an app with the admin call. Where the gateway has ended, its log says why."""
+        assert self.process.poll() is None, f"the gateway has ended:\n{self.log_text()}"
         answer = requests.post(f"{self.url}/apps/", json={"name": name}, headers=self.admin, timeout=10)
         answer.raise_for_status()
         created = answer.json()

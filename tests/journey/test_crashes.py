@@ -43,9 +43,15 @@ class Stream:
         self.online = [Listener(app, ada), Listener(app, bob), Listener(app, other, 3 if flapping else None)]
         self.late = [Listener(app, device) for device in (ada_late, *bob_late)]
 
-    def start(self):
+    def __enter__(self):
         for driver in (*self.online, *self.senders):
             driver.start()
+        return self
+
+    def __exit__(self, *_):
+        """Whatever the test has come to."""
+        for driver in (*self.online, *self.senders):
+            driver.end()
 
     def finish(self, patience=25.0):
         """End the sends, let the others connect, and wait until all is delivered; the history."""
@@ -59,16 +65,16 @@ class Stream:
         return collect(self.app, self.senders, [*self.online, *self.late], faulted=True)
 
 
+@pytest.mark.timeout(180)
 def test_crashes_lose_nothing_acknowledged(start_gateway):
     """Ten kills of worker and master in turn: all acknowledged arrives, in order, under one id."""
     gateway = start_gateway(delivery={"resend_gaps": [0.5, 1.0]})
-    stream = Stream(gateway.create_app(), flapping=True)
-    stream.start()
-    for kill in itertools.islice(itertools.cycle([kill_worker, kill_master]), CYCLES):
-        time.sleep(STREAM)
-        kill(gateway)
-        gateway.await_ready()
-    history = stream.finish()
+    with Stream(gateway.create_app(), flapping=True) as stream:
+        for kill in itertools.islice(itertools.cycle([kill_worker, kill_master]), CYCLES):
+            time.sleep(STREAM)
+            kill(gateway)
+            gateway.await_ready()
+        history = stream.finish()
     gateway.stop()
     acknowledged = [send for send in history.sends if send.request_id]
     assert len(acknowledged) > 10 * CYCLES
@@ -77,10 +83,9 @@ def test_crashes_lose_nothing_acknowledged(start_gateway):
 
 def test_crashes_need_no_crash_to_be_audited(app):
     """The same stream without a kill: the auditor finds nothing, not even a needless repeat."""
-    stream = Stream(app, flapping=False)
-    stream.start()
-    time.sleep(STREAM)
-    history = stream.finish()._replace(faulted=False)
+    with Stream(app, flapping=False) as stream:
+        time.sleep(STREAM)
+        history = stream.finish()._replace(faulted=False)
     assert len(history.frames) > 50
     assert audit(history) == []
 
@@ -107,6 +112,7 @@ def test_crash_leaves_cancelled_cancelled(mortal_gateway):
     app = mortal_gateway.create_app()
     device = app.register("ada")
     request_id = app.send("ada", needConfirm=True)
+    app.await_counts(request_id, pending=1)
     app.cancel(request_id)
     mortal_gateway.kill_worker()
     mortal_gateway.await_ready()

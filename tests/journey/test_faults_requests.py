@@ -5,13 +5,12 @@ Rows F17, F33, F36, F37 and F52 of the fault matrix.
 
 import json
 import socket
-import sqlite3
 import threading
 import time
-from contextlib import closing, contextmanager
 
 import pytest
 
+from harness.databases import sqlite_file, writing_alone
 from harness.process import ADMIN_TOKEN
 from harness.waiting import eventually
 
@@ -73,15 +72,6 @@ def test_same_key_at_once_leads_to_one_message(app):
     assert {answer.json()["requestId"] for answer in answers if answer.ok} == {frame["id"]}
 
 
-@contextmanager
-def locked(gateway):
-    """Nobody else can write to the gateway's database."""
-    with closing(sqlite3.connect(gateway.database, isolation_level=None, timeout=5)) as lock:
-        lock.execute("BEGIN IMMEDIATE")
-        yield
-        lock.execute("ROLLBACK")
-
-
 def test_locked_store_is_told_and_heals(mortal_gateway, troubled_gateway, troubled_app):
     """A locked database: not ready, no 200 meanwhile, sockets are served; afterwards all is well.
 
@@ -93,7 +83,7 @@ def test_locked_store_is_told_and_heals(mortal_gateway, troubled_gateway, troubl
     outcome = troubled_app.send("bob", options={"trouble": {"deliver": "slow"}})
     eventually(lambda: troubled_app.status(outcome)["state"] == "active")
     with app.connect(app.register("ada")) as connection:
-        with locked(troubled_gateway), locked(gateway):
+        with writing_alone(troubled_gateway.database), writing_alone(gateway.database):
             began = time.monotonic()
             sender = threading.Thread(target=lambda: answers.append(app.try_send("ada", alert="locked")))
             sender.start()
@@ -168,7 +158,6 @@ BAD_STARTS = {
     "unknown table": ({"sever": {"bind": "x"}}, "sever"),
     "unknown plugin key": ({"ws": {"nothing": 1}}, "nothing"),
     "bad value": ({"delivery": {"queue_limit": 0}}, "delivery.queue_limit"),
-    "too many workers": ({"server": {"workers": 2}}, "server.workers"),
 }
 
 
@@ -178,6 +167,12 @@ def test_bad_start_says_why(prepare_gateway, settings, named):
     check_bad_start(prepare_gateway(**settings), named)
 
 
+@pytest.mark.once
+def test_too_many_workers_for_sqlite_say_why(prepare_gateway):
+    """SQLite serves one worker: more end the start."""
+    check_bad_start(prepare_gateway(server={"workers": 2}), "server.workers")
+
+
 def test_start_on_taken_port_says_why(prepare_gateway):
     """An occupied port ends the start."""
     gateway = prepare_gateway()
@@ -185,10 +180,11 @@ def test_start_on_taken_port_says_why(prepare_gateway):
         check_bad_start(gateway, "server.bind")
 
 
+@pytest.mark.once
 def test_start_on_broken_database_says_why(prepare_gateway):
     """A database that is none ends the start."""
     gateway = prepare_gateway()
-    gateway.database.write_bytes(b"this is no database, but long enough to be looked at" * 100)
+    sqlite_file(gateway.database).write_bytes(b"this is no database, but long enough to be looked at" * 100)
     check_bad_start(gateway, "store.database")
 
 

@@ -12,6 +12,8 @@ import pytest
 
 from harness.waiting import eventually
 
+pytestmark = pytest.mark.once  # sockets in trouble, not the store
+
 BIG = "y" * 50_000
 STRANGE_IDS = ["", "nobody", "x" * 60, "x" * 4000, "'; DROP TABLE message; --", "\0"]
 

@@ -2,32 +2,41 @@
 
 import shutil
 import signal
-import sqlite3
 import subprocess
 import threading
 
 import pytest
 
 from harness.connection import Closed
+from harness.databases import look_into
 from harness.waiting import eventually
 
 
 def stored_messages(database):
-    """How many messages a database file holds."""
-    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
-        return connection.execute("SELECT count(*) FROM message").fetchone()[0]
+    """How many messages a database holds."""
+    return look_into(database, "SELECT count(*) FROM message")[0][0]
 
 
-def test_promise_01_answer_means_stored(gateway, app, tmp_path):
+def test_promise_01_answer_means_stored(gateway, app):
+    """200 with a requestId means: in the database, for everybody to see."""
+    app.register("ada")
+    before = stored_messages(gateway.database)
+    app.send("ada")
+    assert stored_messages(gateway.database) == before + 1
+
+
+@pytest.mark.once
+def test_promise_01_answer_means_in_the_files(gateway, app, tmp_path):
     """200 with a requestId means: on disk. The files as they are after the answer hold the message."""
     app.register("ada")
     before = stored_messages(gateway.database)
     app.send("ada")
     for file in gateway.folder.glob("gateway.db*"):
         shutil.copy(file, tmp_path)
-    assert stored_messages(tmp_path / "gateway.db") == before + 1
+    assert stored_messages(f"sqlite:///{tmp_path}/gateway.db") == before + 1
 
 
+@pytest.mark.once
 def test_promise_01_answer_follows_sync(mortal_gateway, tmp_path):
     """200 with a requestId means: fsynced. The answer goes out after the store's file was synchronised."""
     if shutil.which("strace") is None:

@@ -1,57 +1,41 @@
 """TERM: sockets get 1012, spread over a moment; running work is finished or left; the exit takes seconds."""
 
+import select
 import signal
 import threading
 import time
+from contextlib import closing, suppress
+from http.client import HTTPConnection, HTTPException
 
+import pytest
 import requests
 
 from harness.auditor import audit
+from harness.crowd import Crowd, make_room
 from harness.drivers import Listener, Sender, await_end, collect, stop_all
 
-CROWD = 1000
-AT_A_TIME = 20
+CROWD = 5000
+IDLE, AT_ONCE = 1500, 5
+"""Connections that are kept and not used; how many of them are used every few milliseconds."""
 
 
-def connect_all(app, devices):
-    """Sockets of all devices, opened by some threads."""
-    connections = []
-
-    def work(share):
-        connections.extend(app.connect(device) for device in share)
-
-    threads = [threading.Thread(target=work, args=(devices[start::AT_A_TIME],)) for start in range(AT_A_TIME)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return connections
-
-
-def test_stopping_says_goodbye_to_a_thousand_sockets(start_gateway):
+@pytest.mark.once
+def test_stopping_says_goodbye_to_five_thousand_sockets(start_gateway):
     """Every socket gets 1012, not all in one instant, and the process is gone within five seconds."""
-    gateway = start_gateway()
-    app = gateway.create_app()
-    connections = connect_all(app, [app.register("crowd") for _ in range(CROWD)])
-    closed = {}
-
-    def watch(connection):
-        code = connection.close_code(20)
-        closed[connection.device] = (code, time.monotonic())
-
-    watchers = [threading.Thread(target=watch, args=(connection,)) for connection in connections]
-    for thread in watchers:
-        thread.start()
+    make_room(CROWD + 1000)
+    gateway = start_gateway(ws={"ping_interval": 600, "ping_timeout": 300})
+    crowd = Crowd(gateway.create_app(), "crowd", CROWD)
+    watcher = threading.Thread(target=crowd.watch, args=(20,))
+    watcher.start()
     seconds = gateway.terminate()
-    for thread in watchers:
-        thread.join()
-    times = [at for _, at in closed.values()]
-    assert {code for code, _ in closed.values()} == {1012}
-    assert len(closed) == CROWD
+    watcher.join()
+    crowd.close()
+    times = [at for _, at in crowd.goodbyes]
+    assert {code for code, _ in crowd.goodbyes} == {1012}
+    assert len(crowd.goodbyes) == CROWD
     assert seconds < 5
     assert max(times) - min(times) > 0.5
     assert gateway.process.returncode == 0
-    gateway.close_apps()
 
 
 def test_stopping_on_ctrl_c_is_the_same(start_gateway):
@@ -85,6 +69,88 @@ def test_stopping_under_load_refuses_nothing_begun(start_gateway):
     assert [code for sender in senders for code in sender.codes if code != 200] == []
     assert len(history.totals) > 20
     assert audit(history) == []
+
+
+def test_stopping_answers_whoever_could_connect(start_gateway):
+    """New connections are answered or refused: the kernel's queue is empty when it stops to listen."""
+    gateway = start_gateway()
+    stopping = threading.Thread(target=gateway.terminate)
+    stopping.start()
+    fates = []
+    while (fate := ask_anew(gateway)) != "refused":
+        fates.append(fate)
+    stopping.join()
+    assert len(fates) > 5
+    assert set(fates) == {"answered"}
+
+
+def ask_anew(gateway):
+    """What becomes of a request on a new connection."""
+    with closing(HTTPConnection(gateway.host, gateway.port, timeout=10)) as one:
+        try:
+            one.connect()
+        except ConnectionRefusedError:
+            return "refused"
+        with suppress(OSError):
+            one.request("GET", "/health/live")
+        return fate_of(one)
+
+
+def test_stopping_answers_what_comes_on_idle_connections(start_gateway):
+    """A connection that was kept is closed before the gateway goes deaf: who uses it until then is answered.
+
+    HTTP/1.1 cannot exclude that a request and the end of its connection cross (RFC 9112, 9.5): one may.
+    """
+    make_room(IDLE + 1000)
+    gateway = start_gateway(server={"keepalive": 60})
+    idle = [open_idle(gateway) for _ in range(IDLE)]
+    stopping = threading.Thread(target=gateway.terminate)
+    stopping.start()
+    fates = []
+    while idle:
+        fates += use_once_more([idle.pop() for _ in range(AT_ONCE)])
+        time.sleep(0.003)
+    stopping.join()
+    assert fates.count("answered") > IDLE / 50
+    assert fates.count("closed") > IDLE / 50
+    assert fates.count("lost") <= 1, fates.count("lost")
+
+
+def open_idle(gateway):
+    """A connection that has had an answer."""
+    one = HTTPConnection(gateway.host, gateway.port, timeout=10)
+    one.request("GET", "/health/live")
+    one.getresponse().read()
+    return one
+
+
+def use_once_more(connections):
+    """What becomes of a request on each, sent at the same time; some may have been closed meanwhile."""
+    asked = [one for one in connections if ask(one)]
+    fates = [fate_of(one) for one in asked]
+    for one in connections:
+        one.close()
+    return ["closed"] * (len(connections) - len(asked)) + fates
+
+
+def ask(connection):
+    """Send a request, unless the other side has closed the connection."""
+    poll = select.poll()
+    poll.register(connection.sock, select.POLLIN)
+    if poll.poll(0):
+        return False
+    with suppress(OSError):
+        connection.request("GET", "/health/live")
+    return True
+
+
+def fate_of(connection):
+    """Whether a request is answered."""
+    try:
+        connection.getresponse().read()
+    except (OSError, HTTPException):
+        return "lost"
+    return "answered"
 
 
 class WatchfulSender(Sender):

@@ -8,6 +8,8 @@ import requests
 
 from harness.waiting import eventually
 
+pytestmark = pytest.mark.once  # plugins in trouble, not the store
+
 SOON = 1.0
 """Seconds within which those who have no part in the trouble are served."""
 
@@ -213,11 +215,31 @@ def hostile_gateway(start_gateway):
     )
 
 
+def states(gateway):
+    """State and reason of each plugin, as readiness tells them."""
+    plugins = requests.get(f"{gateway.url}/health/ready", timeout=10).json()["plugins"]
+    return {name: (one["state"], one.get("reason")) for name, one in plugins.items()}
+
+
 def test_plugin_that_does_not_load_is_set_aside(hostile_gateway):
-    """A plugin that fails to load does not stop the others; readiness names it."""
-    plugins = requests.get(f"{hostile_gateway.url}/health/ready", timeout=10).json()["plugins"]
-    assert plugins["ws"] == "active"
-    assert plugins["trouble_first"] == "set aside"
+    """A plugin that fails to load does not stop the others; readiness names it and says why."""
+    assert states(hostile_gateway)["ws"] == ("active", None)
+    assert states(hostile_gateway)["trouble_first"] == ("set aside", "cannot be made: RuntimeError")
+
+
+def test_plugin_for_another_version_is_set_aside(start_gateway):
+    """It is not imported; readiness, metric, log and a refusal tell the version that it wants."""
+    gateway = start_gateway(plugins={"load": ["ws", "future"], "required": ["ws"]})
+    reason = "wants onepush API >=7.1,<9; this onepush has 1.0"
+    assert states(gateway)["future"] == ("set aside", reason)
+    assert gateway.metric('onepush_plugin_state{plugin="future",state="set aside"}') == 1
+    assert reason in gateway.log_text()
+    check_others(gateway)
+    answer = gateway.create_app().try_send("ada", options={"future": {}})
+    assert (answer.status_code, answer.json()["code"]) == (400, 40005)
+    assert answer.json()["message"] == f"options: plugin 'future' is set aside: {reason}"
+    assert "imported" not in gateway.log_text()
+    gateway.stop()
 
 
 def test_audience_that_fails_for_every_kind_is_passed_over(hostile_gateway):
@@ -238,17 +260,49 @@ def test_authentication_that_fails_refuses_and_nothing_else(start_gateway):
     gateway.stop()
 
 
-@pytest.mark.parametrize("hook", ["startup", "register_routes"])
-def test_plugin_that_does_not_start_stops_the_start(prepare_gateway, hook):
-    """An error in startup or register_routes stops the start: soon, non-zero, with one line."""
-    gateway = prepare_gateway(plugins={"load": ["ws", "trouble"]}, trouble={hook: "raise"}).spawn()
-    assert gateway.process.wait(5) != 0
-    assert "plugin trouble" in gateway.log_text()
+@pytest.mark.parametrize(
+    ("hook", "behaviour"),
+    [("startup", "raise"), ("startup", "hang"), ("register_routes", "raise"), ("register_routes", "exit")],
+)
+def test_plugin_that_does_not_start_is_set_aside(start_gateway, hook, behaviour):
+    """An error, an exit or a hang in startup or register_routes costs that plugin only."""
+    gateway = start_gateway(plugins={"load": ["ws", "trouble"]}, trouble={hook: behaviour})
+    state, reason = states(gateway)["trouble"]
+    assert (state, reason.split()[0]) == ("set aside", hook)
+    check_others(gateway)
+    assert requests.get(f"{gateway.url}/trouble", timeout=10).status_code == 404
+    answer = gateway.create_app().try_send("ada", **options(deliver="sent"))
+    assert (answer.status_code, answer.json()["code"]) == (400, 40005)
+    gateway.stop()
+
+
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [
+        ("trouble", {"create": "raise"}),
+        ("trouble", {"startup": "raise"}),
+        ("trouble", {"startup": "hang"}),
+        ("trouble", {"register_routes": "exit"}),
+        ("trouble", {"path": "/msgpush/send"}),
+        ("future", {}),
+    ],
+    ids=lambda part: part if isinstance(part, str) else "-".join(part.values()),
+)
+def test_required_plugin_that_fails_stops_the_start(prepare_gateway, name, table):
+    """Without one that is required there is no gateway: soon, non-zero, and one line that names it."""
+    plugins = {"load": ["ws", name], "required": [name]}
+    gateway = prepare_gateway(plugins=plugins, **{name: table}).spawn()
+    assert gateway.process.wait(5 if "hang" not in table.values() else 8) != 0
+    [line] = [line for line in gateway.log_text().splitlines() if not line.startswith("{")]
+    assert line.startswith(f"onepush: plugin {name}: ")
 
 
 @pytest.mark.parametrize("path", ["/msgpush/send", "/health/ready", "/msgpush.ws"])
-def test_plugin_may_not_take_a_path(prepare_gateway, path):
-    """A path already taken stops the start."""
-    gateway = prepare_gateway(plugins={"load": ["ws", "trouble"]}, trouble={"path": path}).spawn()
-    assert gateway.process.wait(5) != 0
-    assert path in gateway.log_text()
+def test_plugin_may_not_take_a_path(start_gateway, path):
+    """One that wants a path already taken is set aside; the path stays whose it was."""
+    gateway = start_gateway(plugins={"load": ["ws", "trouble"]}, trouble={"path": path})
+    owner = "ws" if path == "/msgpush.ws" else "the core"
+    assert states(gateway)["trouble"] == ("set aside", f"the route {path} is taken by {owner}")
+    check_others(gateway)
+    assert requests.get(f"{gateway.url}/trouble", timeout=10).status_code == 404
+    gateway.stop()

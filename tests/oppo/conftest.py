@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from harness.needs import present
 from harness.process import GatewayProcess, free_port
 from tests.oppo.driver import EmulatorProcess, settings_for
 
-PLUGINS = {"load": ["ws", "oppo"], "required": ["ws", "oppo"]}
+PLUGINS = {"load": present("ws", "oppo"), "required": present("ws", "oppo")}
 RECEIPT_SECRET = "a receipt secret of the tests"
 
 

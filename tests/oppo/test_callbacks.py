@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import requests
 
+from harness.needs import present
 from harness.waiting import eventually
 from tests.oppo.driver import PATIENCE, new_registration_id, reasons, register_phone
 
@@ -166,7 +167,7 @@ def test_daily_limit_is_recorded(oppo_app, emulator, phone):
 
 def test_daily_limit_gives_next_transport_its_turn(start_oppo_gateway, emulator):
     """A device that OPPO has no room for today is offered to the others at once."""
-    plugins = {"load": ["ws", "oppo", "trouble"]}
+    plugins = {"load": [*present("ws", "oppo"), "trouble"]}
     gateway = start_oppo_gateway(plugins=plugins, receipt_secret="a receipt secret of this test")
     app = gateway.create_app()
     device, _ = register_phone(app, "ann")

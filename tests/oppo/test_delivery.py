@@ -7,6 +7,7 @@ from datetime import datetime
 
 import pytest
 
+from harness.needs import present
 from tests.oppo.driver import new_registration_id, reasons, register_phone
 
 
@@ -208,7 +209,7 @@ def test_region_of_registration_id_chooses_host(hasty_oppo_app, emulator):
 
 def test_idle_plugin_leaves_gateway_alone(start_gateway):
     """Without credentials the gateway starts, the plugin says why it is idle, messages go elsewhere."""
-    gateway = start_gateway(plugins={"load": ["ws", "oppo"], "required": ["ws", "oppo"]})
+    gateway = start_gateway(plugins={"load": present("ws", "oppo"), "required": present("ws", "oppo")})
     app = gateway.create_app()
     device, _ = register_phone(app, "ann")
     request = app.send("ann", options={"oppo": {"channel_id": "x"}})

@@ -9,6 +9,7 @@ import gevent
 import pytest
 from gevent.event import Event
 
+from onepush_core.testing import ManualClock, make_message
 from onepush_oppo.account import SKEW, Account, until_midnight
 from onepush_oppo.attempts import LIMIT, Attempts, gap_after
 from onepush_oppo.client import CallFailed, NoTimeLeft
@@ -16,7 +17,6 @@ from onepush_oppo.endpoint import TOKEN_SECONDS, Endpoint, Refused
 from onepush_oppo.protocol import AUTH, UNICAST, Answer
 from onepush_oppo.settings import Credentials
 from onepush_oppo.verdicts import Verdicts
-from tests.oppo.builders import FakeClock, make_message
 
 MIDNIGHT = 1_800_028_800_000
 """Midnight in UTC+8, that is 16:00 UTC."""
@@ -46,7 +46,7 @@ class Bench:
     """An endpoint with its vendor and its clock."""
 
     def __init__(self, *answers, quota=0):
-        self.clock = FakeClock()
+        self.clock = ManualClock()
         self.vendor = Vendor(*answers)
         self.account = Account(Credentials("key", "secret"), "[oppo]", quota, self.clock)
         self.endpoint = Endpoint(self.account, "http://vendor", self.vendor, self.clock)
@@ -92,9 +92,9 @@ def test_token_is_renewed_before_a_day():
     """The cached token serves until shortly before its 24 hours."""
     bench = Bench()
     bench.post()
-    bench.clock.move(TOKEN_SECONDS - 1)
+    bench.clock.jump(TOKEN_SECONDS - 1)
     bench.post()
-    bench.clock.move(2)
+    bench.clock.jump(2)
     bench.post()
     assert bench.bodies() == [b"token1", b"token1", b"token2"]
     assert TOKEN_SECONDS < 24 * 3600
@@ -135,11 +135,11 @@ def test_breaker_pauses_longer_each_time():
     for _ in range(5):
         pause, why = bench.endpoint.pause_left()
         pauses.append(pause)
-        bench.clock.move(pause)
+        bench.clock.jump(pause)
         bench.endpoint.failed()
     assert (pauses, why) == ([30, 60, 120, 240, 300], "breaker open")
     bench.endpoint.breaker.succeeded()
-    bench.clock.move(300)
+    bench.clock.jump(300)
     assert bench.endpoint.pause_left()[0] == 0
 
 
@@ -169,7 +169,7 @@ def test_used_up_day_closes_credentials_until_midnight():
     pause, why = bench.endpoint.pause_left()
     assert (pause, why) == (until_midnight(bench.clock.now()), "daily quota used up")
     assert bench.account.quota_left() == 0
-    bench.clock.move(pause)
+    bench.clock.jump(pause)
     assert bench.endpoint.pause_left()[0] == 0
     assert bench.account.quota_left() == 10
 
@@ -177,10 +177,10 @@ def test_used_up_day_closes_credentials_until_midnight():
 def test_clock_ahead_costs_no_day():
     """Code 33 just after our midnight closes ten minutes, as OPPO may be in the day before; then the day."""
     bench = Bench()
-    bench.clock.move((MIDNIGHT + 1000 - bench.clock.now()) / 1000)
+    bench.clock.jump((MIDNIGHT + 1000 - bench.clock.now()) / 1000)
     bench.account.close_for_today(33, "daily quota used up")
     assert bench.account.pause_left() == (SKEW - 1000) / 1000
-    bench.clock.move(bench.account.pause_left())
+    bench.clock.jump(bench.account.pause_left())
     bench.account.close_for_today(33, "daily quota used up")
     assert bench.account.pause_left() == until_midnight(bench.clock.now())
 

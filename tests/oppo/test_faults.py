@@ -6,8 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from harness.needs import present
 from harness.waiting import eventually
 from tests.oppo.driver import new_registration_id, reasons, register_phone
+
+pytestmark = pytest.mark.once  # a vendor in trouble, not the store
 
 TEMPORARY = ["500", "503", "429", "drop", "empty", "text", "redirect", "torn", "lost"]
 
@@ -156,7 +159,7 @@ def test_used_up_quota_closes_the_day(start_oppo_gateway, emulator):
 def test_wrong_secret_is_loud_once(start_gateway, emulator):
     """A configuration error is logged once, and the message stays for the socket."""
     gateway = start_gateway(
-        plugins={"load": ["ws", "oppo"]},
+        plugins={"load": present("ws", "oppo")},
         oppo={"app_key": "test-app-key", "master_secret": "wrong", "base_url": emulator.url},
     )
     app = gateway.create_app()

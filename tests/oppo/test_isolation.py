@@ -5,8 +5,12 @@ from __future__ import annotations
 import math
 import time
 
+import pytest
+
 from harness.waiting import eventually
 from tests.oppo.driver import register_phone
+
+pytestmark = pytest.mark.once  # a vendor in trouble, not the store
 
 SENDS = 150
 ROUNDS = 3

@@ -7,19 +7,20 @@ import json
 import msgspec
 import pytest
 
+from onepush_core.testing import make_message
+from onepush_core.testing.manual_clock import START
 from onepush_oppo.notification import NO_ROOM, make_notification, yielding
 from onepush_oppo.options import NO_OPTIONS, read_options
-from tests.oppo.builders import NOW, make_message
 
 
-def body_of(message, limit=50, now=NOW, url=None, **options):
+def body_of(message, limit=50, now=START, url=None, **options):
     """The notification's body with these options."""
     return make_notification(message, read_options(options), limit, now, url).body
 
 
 def test_message_becomes_notification():
     """Alert, title, extra, life and id go where OPPO expects them."""
-    message = make_message("dinner", title="Kitchen", extra={"dish": [1, "鱼"]})
+    message = make_message(alert="dinner", title="Kitchen", extra={"dish": [1, "鱼"]})
     body = body_of(message, url="https://here/x")
     assert body.pop("action_parameters") == '{"dish":[1,"鱼"]}'
     assert body == {
@@ -52,14 +53,14 @@ def test_app_name_stands_for_missing_title(title):
 )
 def test_long_alert_takes_long_style(length, limit, style, shown):
     """An alert over the style-1 limit goes as long text, and what is still too long is cut."""
-    body = body_of(make_message("字" * length), limit)
+    body = body_of(make_message(alert="字" * length), limit)
     assert (body["style"], len(body["content"])) == (style, shown)
     assert body["content"].endswith("…") is (shown < length)
 
 
 def test_asked_for_style_one_gives_way_to_long_alert():
     """A sender's style 1 does not make a long alert shorter than need be."""
-    body = body_of(make_message("x" * 60), style=1)
+    body = body_of(make_message(alert="x" * 60), style=1)
     assert (body["style"], body["content"]) == (2, "x" * 60)
 
 
@@ -80,14 +81,14 @@ def test_long_extra_is_left_out_with_a_note():
     """An extra over 4000 characters is left out and the trail says so; one of 4000 goes."""
     fits = {"a": "x" * (4000 - len('{"a":""}'))}
     assert len(body_of(make_message(extra=fits))["action_parameters"]) == 4000
-    made = make_notification(make_message(extra={"a": fits["a"] + "x"}), NO_OPTIONS, 50, NOW)
+    made = make_notification(make_message(extra={"a": fits["a"] + "x"}), NO_OPTIONS, 50, START)
     assert made.note == NO_ROOM
     assert "action_parameters" not in made.body
 
 
 def test_life_that_is_left_limits_offline_time():
     """A retry keeps the message for what is left of its life; an option can shorten it only."""
-    later = NOW + 600_500
+    later = START + 600_500
     assert body_of(make_message(), now=later)["off_line_ttl"] == 3000
     assert body_of(make_message(), now=later, off_line_ttl=60)["off_line_ttl"] == 60
     assert body_of(make_message(), now=later, off_line_ttl=86_400)["off_line_ttl"] == 3000
@@ -103,7 +104,11 @@ def test_transient_message_is_not_kept():
 def test_options_override_message():
     """A sender's options stand in for the message's own fields."""
     body = body_of(
-        make_message("a", extra={"b": 1}), title="T", content="C", action_parameters={"c": 2}, notify_id=4
+        make_message(alert="a", extra={"b": 1}),
+        title="T",
+        content="C",
+        action_parameters={"c": 2},
+        notify_id=4,
     )
     assert (body["title"], body["content"], body["notify_id"]) == ("T", "C", 4)
     assert body["action_parameters"] == '{"c":2}'
@@ -127,6 +132,6 @@ def test_unused_click_target_stays_home():
 
 def test_verify_stands_beside_notification():
     """verify_registration_id belongs to the message around the notification."""
-    made = make_notification(make_message(), read_options({"verify_registration_id": True}), 50, NOW)
+    made = make_notification(make_message(), read_options({"verify_registration_id": True}), 50, START)
     assert made.verify is True
     assert "verify_registration_id" not in msgspec.to_builtins(made.body)

@@ -12,10 +12,10 @@ import pytest
 from gevent.event import Event
 
 from onepush_core import OnepushError
+from onepush_core.testing import ManualClock
 from onepush_oppo.parts import Endpoints
 from onepush_oppo.plugin import repeat
 from onepush_oppo.settings import Credentials, Directory, read_settings
-from tests.oppo.builders import FakeClock
 from tests.oppo.driver import EmulatorProcess, new_registration_id
 
 PAIR = {"app_key": "k", "master_secret": "s"}
@@ -26,7 +26,7 @@ def test_apps_with_same_credentials_share_token_and_breaker():
     """Token, breaker and day belong to the credentials; another host has another breaker."""
     settings = read_settings({**PAIR, "apps": {"a1": PAIR, "a2": OTHER}})
     directory = Directory(settings)
-    endpoints = Endpoints(SimpleNamespace(clock=FakeClock()), settings, directory, None)
+    endpoints = Endpoints(SimpleNamespace(clock=ManualClock()), settings, directory, None)
     first, second, default = (directory.find(app).credentials for app in ("a1", "a2", "a3"))
     assert endpoints.find(first) is endpoints.find(default)
     assert endpoints.find(first) is not endpoints.find(second)
@@ -46,7 +46,7 @@ def test_failure_of_background_work_costs_one_turn():
             raise OnepushError("the store is away")
         again.set()
 
-    worker = gevent.spawn(repeat, 0.001, work)
+    worker = gevent.spawn(repeat, gevent.sleep, 0.001, work)
     assert again.wait(10)
     worker.kill()
 

@@ -1,4 +1,4 @@
-"""Another process that charges a budget: ``python -m tests.sms.charging FOLDER LIMIT TIMES``.
+"""Another process that charges a budget: ``python -m tests.sms.charging URL LIMIT TIMES``.
 
 Begins when it reads a line, and prints how many of its charges were taken.
 """
@@ -11,13 +11,13 @@ import sys
 
 import gevent
 
-from onepush_core.store.database import open_database
-from onepush_core.store.engine import SqliteEngine
+from onepush_core.settings import StoreSettings
+from onepush_core.store.database import open_database, open_engine
 from onepush_sms.budgets import Counter, charge
 
 
-def main(folder, limit, times):
-    engine = SqliteEngine(open_database(f"sqlite:///{folder}/onepush.db"))
+def main(url, limit, times):
+    engine = open_engine(open_database(url), StoreSettings(database=url))
     counted = [Counter("", "day", limit, "daily budget")]
     sys.stdin.readline()
     calls = [

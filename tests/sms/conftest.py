@@ -20,7 +20,7 @@ def make_bench(tmp_path):
     for bench in benches:
         bench.provider.hold.set()
         bench.vendor.let.set()
-        bench.gateway.stop()
+        bench.stage.stop()
 
 
 @pytest.fixture

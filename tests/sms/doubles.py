@@ -1,37 +1,25 @@
-"""What the SMS tests share: a clock that can be set ahead, a provider and a transport that do as told."""
+"""What the SMS tests share: a gateway whose clock is moved by hand, a provider that does as told."""
 
 from __future__ import annotations
 
+import uuid
+
 from gevent.event import Event
 
+from harness.databases import POOL, database_url
 from harness.waiting import eventually
 from onepush_core import Outcome, Status, hookimpl
-from onepush_core.clock import Clock
-from onepush_core.gateway import Gateway
 from onepush_core.objects import Draft, Registration, Selector
-from onepush_core.plugins import load_plugins
-from onepush_core.settings import DeliverySettings, Settings, StoreSettings
+from onepush_core.testing import ManualClock, RecordingSockets, Stage
 from onepush_sms.objects import Answer, Verdict
 from onepush_sms.plugin import SmsPlugin
 from onepush_sms.segments import count_segments
+from onepush_sms.sending import SETTLING
 from onepush_sms.settings import read_settings
 
 ACCEPTED = Answer(Verdict.ACCEPTED, reference="ref")
 NUMBER = "13711112222"
 MASK = "+86 137****2222"
-
-
-class AheadClock(Clock):
-    """Real time, plus the seconds a test adds."""
-
-    def __init__(self):
-        self.ahead = 0.0
-
-    def now(self):
-        return super().now() + round(self.ahead * 1000)
-
-    def monotonic(self):
-        return super().monotonic() + self.ahead
 
 
 class FakeProvider:
@@ -71,30 +59,21 @@ class FakeProvider:
         return [sms.number for sms in self.sent]
 
 
-class Sockets:
-    """A transport that hands over to the devices (keys) in ``online``, as a WebSocket does."""
-
-    def __init__(self):
-        self.online = set()
-
-    @hookimpl(tryfirst=True)
-    def deliver(self, message, devices, waited):
-        status = Status.SENT if message.need_confirm else Status.DELIVERED
-        return [Outcome(one.key, status, again=True) for one in devices if one.key in self.online]
-
-
 class Vendor:
     """A transport beside the lane that takes the devices with a vendor, once it is let."""
 
     def __init__(self):
         self.let = Event()
+        self.held = 0
 
     def takes(self, message, device):
         return device.vendor is not None
 
     @hookimpl
     def deliver(self, message, devices, waited):
+        self.held += 1
         self.let.wait()
+        self.held -= 1
         return [Outcome(one.key, Status.SENT) for one in devices]
 
 
@@ -102,19 +81,17 @@ class Bench:
     """A gateway in this process with the SMS plugin on a fake provider, and one app."""
 
     def __init__(self, folder, table=None, provider=None, ahead=0.0, **delivery):
-        self.clock = AheadClock()
-        self.clock.ahead = ahead
+        self.clock = ManualClock()
+        self.clock.jump(ahead)
+        self.waits = (table or {}).get("delay", 60) > 0
         self.provider = provider or FakeProvider()
-        self.sockets, self.vendor = Sockets(), Vendor()
+        self.sockets, self.vendor = RecordingSockets(connected=set()), Vendor()
         self.plugin = SmsPlugin(read_settings({"delay": 60, **(table or {})}), make=lambda *_: self.provider)
-        loaded = load_plugins({}, [])
-        for name, plugin in (("sockets", self.sockets), ("vendor", self.vendor), ("sms", self.plugin)):
-            loaded.register(plugin, name, "1")
-        store = StoreSettings(database=f"sqlite:///{folder}/onepush.db")
-        self.gateway = Gateway(
-            Settings(store=store, delivery=DeliverySettings(**delivery)), plugins=loaded, clock=self.clock
-        )
-        self.gateway.start()
+        plugins = {"sockets": self.sockets, "vendor": self.vendor, "sms": self.plugin}
+        store = {"database": database_url(folder), "pool": POOL}
+        settings = {"delivery": delivery, "store": store}
+        self.stage = Stage(folder, plugins, clock=self.clock, settings=settings)
+        self.gateway = self.stage.gateway
         self.app = self.add_app()
 
     def add_app(self):
@@ -126,22 +103,37 @@ class Bench:
         registration = Registration(
             alias=alias,
             platform=platform,
-            token=token or f"{alias}-{mobile}-{id(object())}-{self.clock.monotonic()}",
+            token=token or uuid.uuid4().hex,
             mobile=mobile,
             **more,
         )
         device = self.gateway.find_device(self.gateway.register(self.app.id, registration))
         if online:
-            self.sockets.online.add(device.key)
+            self.sockets.connected.add(device.key)
         return device.key
 
-    def send(self, *aliases, text="your code is 1234", **more):
-        """Send, and wait for the first round; the message's id."""
+    def begin(self, *aliases, text="your code is 1234", **more):
+        """Send; the message's id."""
         draft = Draft(
             alert="hello", selector=Selector("ALIAS", aliases or ("ann",)), sms_message=text, **more
         )
-        message = self.gateway.send(self.app, draft)[0]
+        return self.gateway.send(self.app, draft)[0]
+
+    def accept(self, *aliases, **more):
+        """Send, and wait for the first round; the message's id."""
+        message = self.begin(*aliases, **more)
+        self.await_round(message)
+        return message
+
+    def await_round(self, message):
+        """Wait for the first round of a message."""
         eventually(lambda: self.gateway.status(self.app, message)["state"] != "dispatching")
+
+    def send(self, *aliases, **more):
+        """The same; without a delay the seconds pass too for which a person's devices are waited for."""
+        message = self.accept(*aliases, **more)
+        if not self.waits:
+            self.pass_time(SETTLING)
         return message
 
     def find(self, message, index=0):
@@ -149,8 +141,11 @@ class Bench:
         return self.gateway.deliveries(self.app, message, None, 1000)["deliveries"][index]["deviceId"]
 
     def pass_time(self, seconds=60.0):
-        """Let the wait of an SMS end."""
-        self.clock.ahead += seconds
+        """Let the wait of an SMS end. Who is held up by a test is not waited for."""
+        if self.provider.hold.is_set() and not self.vendor.held:
+            return self.clock.advance(seconds)
+        self.clock.jump(seconds)
+        return self.stage.look()
 
     def counts(self, message):
         """The counts that are not zero."""

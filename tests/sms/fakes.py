@@ -1,4 +1,4 @@
-"""Local servers in place of the providers. They check what the real ones check, and fail as told."""
+"""What the providers' servers answer: they check what the real ones check."""
 
 from __future__ import annotations
 
@@ -7,98 +7,15 @@ import hashlib
 import hmac
 import json
 import re
-import threading
 import time
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import NamedTuple
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, quote
 
-JSON = {"Content-Type": "application/json"}
+from onepush_core.testing import FakeVendor, Reply
 
 
-class Request(NamedTuple):
-    """What came in. ``headers``: names in lower case."""
-
-    method: str
-    path: str
-    query: dict[str, str]
-    headers: dict[str, str]
-    body: bytes
-
-
-class FakeServer:
-    """Answers with ``answer(request) -> (status, object)``; before that it works off ``faults``.
-
-    A fault is "drop" (no answer), "torn" (half of one), "hang" (one too late), "redirect" (to the same
-    address), or (status, text).
-    """
-
-    def __init__(self, answer):
-        self.answer = answer
-        self.requests = []
-        self.faults = []
-        self.released = threading.Event()
-        handler = type("Handler", (_Handler,), {"fake": self})
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-
-    @contextmanager
-    def running(self):
-        """Serve while the block runs."""
-        thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield self
-        finally:
-            self.released.set()
-            self.server.shutdown()
-            self.server.server_close()
-            thread.join()
-
-
-class _Handler(BaseHTTPRequestHandler):
-    fake: FakeServer
-
-    def log_message(self, *_):
-        pass
-
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        address = urlsplit(self.path)
-        query = dict(parse_qsl(address.query, keep_blank_values=True))
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        request = Request(self.command, address.path, query, headers, body)
-        self.fake.requests.append(request)
-        fault = self.fake.faults.pop(0) if self.fake.faults else None
-        if fault is None:
-            status, told = self.fake.answer(request)
-            return self._send(status, json.dumps(told).encode(), JSON)
-        return self._fail(fault)
-
-    do_GET = do_PUT = do_POST  # noqa: N815
-
-    def _fail(self, fault):
-        if isinstance(fault, tuple):
-            return self._send(fault[0], fault[1].encode(), {"Content-Type": "text/html"})
-        if fault == "redirect":
-            return self._send(307, b"", {"Location": self.path})
-        if fault == "hang":
-            self.fake.released.wait(20)
-        if fault == "torn":
-            self.wfile.write(
-                b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"
-            )
-        self.close_connection = True
-        return None
-
-    def _send(self, status, body, headers):
-        self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(body))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
+def serve(answer):
+    """A server that answers with ``answer(request) -> (status, object)``."""
+    return FakeVendor(lambda request: Reply(*answer(request)))
 
 
 # --- Twilio ----------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 import msgspec
 import pytest
 
+from onepush_core.testing import Trouble
 from onepush_sms.http_call import Caller
 from onepush_sms.objects import Sms, Verdict
 from onepush_sms.providers import aliyun, tencent, twilio
@@ -29,7 +30,8 @@ from onepush_sms.settings import (
     TwilioSettings,
 )
 from tests.sms import fakes
-from tests.sms.fakes import FakeServer
+
+pytestmark = pytest.mark.once  # providers, not the store
 
 SMS = Sms(7, "app-1", "+8613711112222", "héllo 中 & more", {"code": "1234"})
 FAST = (0.5, 0.3)
@@ -83,13 +85,12 @@ def serve(monkeypatch):
     running = []
 
     def start(answer):
-        server = FakeServer(answer).running()
-        running.append(server)
-        return server.__enter__()
+        running.append(fakes.serve(answer))
+        return running[-1]
 
     yield start
     for server in running:
-        server.__exit__(None, None, None)
+        server.close()
 
 
 def send(provider, sms=SMS):
@@ -105,12 +106,23 @@ def test_provider_sends_sms(serve, make, answer):
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("fault", ["drop", "torn", "hang", (500, "oops"), (502, "<html>"), (200, "<html>")])
+LOST = (
+    Trouble.HANG_UP,
+    Trouble.RESET,
+    Trouble.TORN,
+    Trouble.SILENCE,
+    Trouble.SERVER_ERROR,
+    Trouble.UNAVAILABLE,
+    Trouble.GARBAGE,
+)
+
+
+@pytest.mark.parametrize("trouble", LOST)
 @pytest.mark.parametrize(("make", "answer"), ALL)
-def test_provider_reports_lost_answer_as_ambiguous(serve, make, answer, fault):
+def test_provider_reports_lost_answer_as_ambiguous(serve, make, answer, trouble):
     """Whatever happens once the request may have arrived is ambiguous, and is not tried a second time."""
     server = serve(answer)
-    server.faults = [fault]
+    server.trouble(trouble)
     told = send(make(server.url))
     assert told.verdict is Verdict.AMBIGUOUS, told
     assert len(server.requests) == 1
@@ -120,9 +132,9 @@ def test_provider_reports_lost_answer_as_ambiguous(serve, make, answer, fault):
 def test_provider_follows_no_redirect(serve, make, answer):
     """Neither number nor credentials go where an answer points to."""
     server = serve(answer)
-    server.faults = ["redirect"]
+    server.trouble(Trouble.REDIRECT)
     assert send(make(server.url)).verdict is not Verdict.ACCEPTED
-    assert len(server.requests) == 1
+    assert (len(server.requests), server.elsewhere) == (1, [])
 
 
 @pytest.mark.parametrize(("make", "answer"), ALL)

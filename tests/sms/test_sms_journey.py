@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlencode
 import pytest
 import requests
 
+from harness.needs import present
 from harness.waiting import eventually
 from onepush_sms.report_formats import address_mac, twilio_signature
 from tests.sms import fakes
@@ -26,7 +27,7 @@ def place(tmp_path_factory):
 def sms_gateway(start_gateway, place):
     """A gateway with sockets and SMS, the latter after one second."""
     return start_gateway(
-        plugins={"load": ["ws", "sms"], "required": ["ws", "sms"]},
+        plugins={"load": present("ws", "sms"), "required": present("ws", "sms")},
         log={"level": "debug"},
         sms={"provider": "file", "delay": 1, "daily_budget": 50, "receipt_secret": "s" * 16},
         **{"sms.file": {"path": str(place)}},
@@ -144,15 +145,16 @@ def test_journey_keeps_number_secret(sms_gateway, sms_app):
 @pytest.fixture(scope="module")
 def twilio():
     """A local server in place of Twilio."""
-    with fakes.FakeServer(fakes.twilio).running() as server:
-        yield server
+    server = fakes.serve(fakes.twilio)
+    yield server
+    server.close()
 
 
 @pytest.fixture(scope="module")
 def reporting_gateway(start_gateway, twilio):
     """A gateway that sends by Twilio, except for one app, and can be reported to."""
     return start_gateway(
-        plugins={"load": ["ws", "sms"], "required": ["ws", "sms"]},
+        plugins={"load": present("ws", "sms"), "required": present("ws", "sms")},
         sms={
             "provider": "twilio",
             "delay": 0,

@@ -1,14 +1,18 @@
-"""The core's tables in memory, and expressions evaluated the slow and obvious way."""
+"""The core's tables, empty, and expressions evaluated the slow and obvious way."""
 
 import importlib.util
 import sqlite3
 from collections.abc import Callable
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import NamedTuple
 
 from hypothesis import strategies as st
 
-from onepush_core.store.database import MIGRATIONS
+from harness.databases import ON_POSTGRES, database_url
+from onepush_core.store.database import MIGRATIONS, migrate, open_database
+from onepush_core.store.postgres_connection import connect, connection_parameters
+from onepush_core.store.postgres_transaction import PostgresTransaction
 from onepush_core.store.transaction import Transaction
 
 TAGS = ("a", "b", "c", "d", "标签")
@@ -16,16 +20,41 @@ TAGS = ("a", "b", "c", "d", "标签")
 
 @contextmanager
 def empty_store():
-    """A Transaction on the core's tables, with two apps."""
+    """A Transaction on the core's tables, with two apps; nothing of it stays."""
+    with empty_postgres() if ON_POSTGRES else empty_sqlite() as transaction:
+        transaction.execute_many(
+            "INSERT INTO app(key, id, name, created_at) VALUES (?, ?, '', 0)", [(1, "one"), (2, "two")]
+        )
+        yield transaction
+
+
+@contextmanager
+def empty_sqlite():
+    """In memory."""
     connection = sqlite3.connect(":memory:", isolation_level=None)
     spec = importlib.util.spec_from_file_location("first_migration", MIGRATIONS / "0001_initial.py")
     migration = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(migration)
     for statement in migration.TABLES:
         connection.execute(statement.format(**migration.SQLITE))
-    connection.executemany("INSERT INTO app(id, name, created_at) VALUES (?, '', 0)", [("one",), ("two",)])
     yield Transaction(connection)
     connection.close()
+
+
+@contextmanager
+def empty_postgres():
+    """In one database for all, in a transaction that is undone."""
+    parameters = connection_parameters(migrated())
+    with connect(parameters) as connection, connection.transaction(force_rollback=True):
+        yield PostgresTransaction(connection)
+
+
+@lru_cache
+def migrated():
+    """The URL of a database that has the core's tables."""
+    url = database_url("/memory of the tags")
+    migrate(open_database(url))
+    return url
 
 
 class Registered(NamedTuple):
@@ -43,7 +72,7 @@ def add_device(transaction, key, device):
     transaction.execute(
         "INSERT INTO device(key, id, app, token, alias, platform, tenant, active, since, registered_at)"
         " VALUES (?, ?, ?, ?, 'ann', ?, ?, ?, 0, 0)",
-        (key, f"id{key}", device.app, f"token{key}", device.platform, device.tenant, device.active),
+        (key, f"id{key}", device.app, f"token{key}", device.platform, device.tenant, int(device.active)),
     )
     transaction.execute_many(
         "INSERT INTO device_tag(app, tag, device) VALUES (?, ?, ?)",

@@ -11,6 +11,7 @@ from onepush_core.store.audience import read_page
 from onepush_tags.audience import resolve
 from tests.tags.memory import TAGS, Registered, add_device, devices, empty_store, formulas
 
+pytestmark = pytest.mark.store
 NEWEST = 1 << 62
 PLAIN = Registered(1, "ANDROID", None, True, frozenset())
 

@@ -1,27 +1,11 @@
 """The calls under /v1: tags of a device, tags in bulk, the list of tags, the count of an audience."""
 
+from urllib.parse import quote
+
 import pytest
-import requests
 
 from harness.app import read
-from harness.waiting import PATIENCE
-
-
-def call(app, method, path, body=None, **options):
-    """Call the API with the app's credentials."""
-    options = {"auth": (app.id, app.key), "timeout": PATIENCE, **options}
-    return requests.request(method, f"{app.url}/v1{path}", json=body, **options)
-
-
-def tags_of(app, alias):
-    """The tags of each device of an alias, as the core shows them."""
-    found = read(app.get("/devices", alias=alias))["devices"]
-    return {device["deviceId"]: device["tags"] for device in found}
-
-
-def error_of(answer):
-    """Status, code and message of a refusal."""
-    return answer.status_code, answer.json()["code"], answer.json()["message"]
+from tests.tags.calls import call, count, error_of, tags_of
 
 
 def test_put_replaces_tags_of_device(app):
@@ -139,7 +123,7 @@ def test_post_says_what_is_wrong_with_names(app, body, message):
 def test_post_takes_any_tag_in_path(app, tag):
     """A tag stands in the path percent-encoded or as it is, slashes included."""
     app.register("ann")
-    encoded = requests.utils.quote(tag, safe="")
+    encoded = quote(tag, safe="")
     assert read(call(app, "POST", f"/tags/{encoded}/devices", {"aliases": ["ann"]}))["tag"] == tag
     assert read(call(app, "POST", f"/tags/{tag}/devices", {"aliases": ["ann"]}))["added"] == 0
 
@@ -177,11 +161,6 @@ def test_tags_refuse_bad_limit(app, limit):
     assert error_of(answer) == (400, 40001, "limit: must be an integer from 1 to 1000")
 
 
-def count(app, **parameters):
-    """Ask how many devices a send would reach."""
-    return call(app, "GET", "/audience/count", params=parameters)
-
-
 def test_count_splits_by_platform_and_transport(gateway, app):
     """What a send would reach just now; nothing is sent."""
     connected = app.register("ann", tag=["vip"], vendor="OPPO")
@@ -193,10 +172,28 @@ def test_count_splits_by_platform_and_transport(gateway, app):
         assert read(answer) == {
             "total": 3,
             "platforms": {"ANDROID": 2, "WEB": 1},
-            "transports": {"connected": 1, "vendor": 1, "none": 1},
+            "transports": {"ws": 1, "none": 2},
         }
         request_id = app.send("ann")
         assert socket.frame()["id"] == request_id
+
+
+def test_count_names_transports(start_gateway):
+    """A vendor that is set up is named for its devices, unless they are connected; SMS never is."""
+    settings = {
+        "plugins": {"load": ["ws", "oppo", "sms", "tags"]},
+        "oppo": {"app_key": "key", "master_secret": "secret"},
+        "sms": {"provider": "file"},
+        "sms.file": {"path": "sms.log"},
+    }
+    gateway = start_gateway(**settings)
+    app = gateway.create_app()
+    connected = app.register("ann", vendor="OPPO")
+    app.register("ann", vendor="OPPO", mobile="+8613900001111")
+    app.register("bob", vendor="HUAWEI", mobile="+8613900001111")
+    with app.connect(connected):
+        found = read(count(app, audiences="ALL"))["transports"]
+    assert found == {"ws": 1, "oppo": 1, "none": 1}
 
 
 def test_count_takes_what_send_takes(gateway, app):

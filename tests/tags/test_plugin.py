@@ -2,11 +2,12 @@
 
 import pytest
 
+from harness.databases import store_settings
 from harness.waiting import eventually
 from onepush_core import ConfigurationError, Gateway, Outcome, Selector, Status, hookimpl
 from onepush_core.objects import Draft, Registration
 from onepush_core.plugins import load_plugins
-from onepush_core.settings import DeliverySettings, Settings, StoreSettings
+from onepush_core.settings import DeliverySettings, Settings
 from onepush_tags import TagsPlugin, create
 from onepush_tags.store import replace_tags
 
@@ -39,11 +40,13 @@ def small_gateway(tmp_path, taker):
     plugins = load_plugins({}, [])
     plugins.register(taker, "taker")
     plugins.register(TagsPlugin(), "tags")
-    store = StoreSettings(database=f"sqlite:///{tmp_path}/onepush.db")
-    gateway = Gateway(Settings(store=store, delivery=DeliverySettings(page_size=1)), plugins=plugins)
+    gateway = Gateway(
+        Settings(store=store_settings(tmp_path), delivery=DeliverySettings(page_size=1)), plugins=plugins
+    )
     gateway.start()
     yield gateway
     gateway.stop()
+    gateway.close()
 
 
 def test_tag_change_during_send_counts_from_next_page(small_gateway, taker):

@@ -1,8 +1,11 @@
 """Jobs on the store that no single commit should hold."""
 
+import pytest
+
 from onepush_tags import store
 from tests.tags.memory import Registered, add_device, empty_store
 
+pytestmark = pytest.mark.store
 PLAIN = Registered(1, "ANDROID", None, True, frozenset())
 
 

@@ -8,9 +8,10 @@ import pytest
 from falcon.testing import TestClient
 from gevent.event import Event
 
+from harness.databases import store_settings
 from onepush_core import Gateway, Overloaded
 from onepush_core.plugins import load_plugins
-from onepush_core.settings import Settings, StoreSettings
+from onepush_core.settings import Settings
 from onepush_tags.plugin import TagsPlugin
 from onepush_tags.resources import make_routes
 from onepush_tags.turns import Turns
@@ -38,8 +39,7 @@ def small_gateway(tmp_path):
     """A gateway in this process."""
     plugins = load_plugins({}, [])
     plugins.register(TagsPlugin(), "tags")
-    store = StoreSettings(database=f"sqlite:///{tmp_path}/onepush.db")
-    gateway = Gateway(Settings(store=store), plugins=plugins)
+    gateway = Gateway(Settings(store=store_settings(tmp_path)), plugins=plugins)
     gateway.start()
     yield gateway
     gateway.stop()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import socket
-import time
 from types import SimpleNamespace
 
 import msgspec
 from prometheus_client import CollectorRegistry
 
 from onepush_core import App, Device, Devices, Message, Outcome, Outcomes, Status
+from onepush_core.testing import ManualClock
 from onepush_ws.delivery import deliver
 from onepush_ws.drain import Drain
 from onepush_ws.hub import Hub
@@ -24,28 +24,22 @@ APP = App(key=7, id="app-7", name="seven")
 HOUR = 3_600_000
 
 
-class FakeClock:
-    """Real time, plus what a test adds."""
-
-    def __init__(self):
-        self.ahead = 0.0
-
-    def now(self):
-        return int((time.time() + self.ahead) * 1000)
-
-    def monotonic(self):
-        return time.monotonic() + self.ahead
-
-
 class FakePresence(set):
     """Device keys."""
+
+    def announce(self, device):
+        """There is no other worker to be told."""
+
+    def when_alone(self, device, callback):
+        """Nobody else sends it anything."""
+        callback()
 
 
 class FakeGateway:
     """What the plugin calls of a Gateway. ``before_backlog`` runs inside each backlog read."""
 
-    def __init__(self):
-        self.clock = FakeClock()
+    def __init__(self, clock=None):
+        self.clock = clock or ManualClock()
         self.presence = FakePresence()
         self.metrics = SimpleNamespace(registry=CollectorRegistry())
         self.devices = {}
@@ -107,6 +101,9 @@ class FakeGateway:
 
     def is_cancelled(self, message):
         return message.key in self.cancelled
+
+    def may_leave(self, message):
+        return self.clock.now() < message.expires_at and not self.is_cancelled(message)
 
     def on(self, event, callback):
         self.callbacks[event] = callback

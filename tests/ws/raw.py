@@ -94,15 +94,19 @@ class RawClient:
             (length,) = struct.unpack("!Q", self._take(8))
         return first & 0x0F, self._take(length)
 
-    def receive_message(self):
-        """The next pushed message; pings are answered and left out."""
+    def receive_after_pings(self):
+        """The next frame that is no ping: one may come at any time, and is answered."""
         while True:
             opcode, payload = self.receive()
-            if opcode == PING:
-                self.send(client_frame(PONG, payload))
-            else:
-                assert opcode == TEXT
-                return json.loads(payload)
+            if opcode != PING:
+                return opcode, payload
+            self.send(client_frame(PONG, payload))
+
+    def receive_message(self):
+        """The next pushed message."""
+        opcode, payload = self.receive_after_pings()
+        assert opcode == TEXT
+        return json.loads(payload)
 
     def receive_close(self):
         """The code of the close frame that comes next, and that the server then ends the connection."""
@@ -123,7 +127,7 @@ class RawClient:
     def is_open(self):
         """True when the server answers."""
         self.send_text("HBT")
-        return self.receive() == (TEXT, b"ACK1")
+        return self.receive_after_pings() == (TEXT, b"ACK1")
 
 
 def handshake(port, path, changes=None):

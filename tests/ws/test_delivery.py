@@ -108,7 +108,7 @@ def test_queued_message_is_not_begun_after_expiry(bench):
     cancelled, last = bench.gateway.add_message(device), bench.gateway.add_message(device)
     for message in (expiring, cancelled, last):
         bench.deliver(message, device)
-    bench.gateway.clock.ahead = 61.0
+    bench.gateway.clock.jump(61.0)
     bench.gateway.cancelled.add(cancelled.key)
     bench.pump(connection, peer)
     bench.reports.flush()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import socket
+import struct
 import time
+from contextlib import ExitStack
 
 import pytest
 from websockets.sync.client import connect
@@ -108,9 +110,9 @@ def test_unknown_device_closes_with_4404(server, value):
 def test_early_frame_is_not_lost(server, device):
     """A frame sent with the handshake, before its answer, counts."""
     with server.connect(device, early=client_frame(TEXT, b"HBT") + client_frame(TEXT, b"HBT")[:4]) as client:
-        assert client.receive() == (TEXT, b"ACK1")
+        assert client.receive_after_pings() == (TEXT, b"ACK1")
         client.send(client_frame(TEXT, b"HBT")[4:])
-        assert client.receive() == (TEXT, b"ACK1")
+        assert client.receive_after_pings() == (TEXT, b"ACK1")
 
 
 def test_handshake_follows_other_request(server, device):
@@ -157,3 +159,24 @@ def test_connection_cap_closes_with_1013(start_server):
         with server.connect(first) as new:
             assert old.receive_close() == 4408
             assert new.is_open()
+
+
+def reset_during_handshake(server, device):
+    """A client that sends the handshake and is gone before it is answered."""
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.sendall(handshake(server.port, f"/msgpush.ws?deviceId={device}", {}))
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def test_handshake_that_nobody_waits_for_leaves_nothing(server):
+    """The client resets before the 101: it is not online, and what is sent to it reaches nobody else."""
+    gone = [server.register() for _ in range(8)]
+    for device in gone:
+        reset_during_handshake(server, device)
+    with ExitStack() as stack:
+        # Their sockets get the descriptors of those that are closed.
+        others = [stack.enter_context(server.connect(server.register())) for _ in range(16)]
+        for device in gone:
+            assert not server.ask(do="is_online", device=device)
+            server.send(device, alert="secret")
+        assert all(other.is_open() for other in others)

@@ -19,7 +19,7 @@ from tests.ws.raw import (
 def test_heartbeat_gets_answer(client):
     """The one text that is answered: HBT… brings ACK1."""
     client.send_text("HBT")
-    assert client.receive() == (TEXT, b"ACK1")
+    assert client.receive_after_pings() == (TEXT, b"ACK1")
 
 
 def test_client_receives_message(server, device, client):
@@ -56,7 +56,7 @@ def test_fragmented_confirm_reaches_gateway(server, device, client):
     text = f"CFM:{message}".encode()
     client.send(client_frame(TEXT, text[:3], fin=False))
     client.send(client_frame(PING, b"mid"))
-    assert client.receive() == (PONG, b"mid")
+    assert client.receive_after_pings() == (PONG, b"mid")
     client.send(client_frame(CONTINUATION, text[3:5], fin=False) + client_frame(CONTINUATION, text[5:]))
     server.await_confirm(message, device)
 
@@ -65,7 +65,7 @@ def test_bytewise_frames_are_understood(client):
     """A frame that dribbles in byte by byte is still a frame, and so is the next."""
     for byte in client_frame(TEXT, b"HBT") + client_frame(TEXT, b"HBT", form=126):
         client.send(bytes([byte]))
-    assert [client.receive(), client.receive()] == [(TEXT, b"ACK1")] * 2
+    assert [client.receive_after_pings(), client.receive_after_pings()] == [(TEXT, b"ACK1")] * 2
 
 
 def test_joined_frames_are_understood(client):
@@ -79,7 +79,7 @@ def test_joined_frames_are_understood(client):
     joined = b"".join(frames)
     client.send(joined[:-3])
     client.send(joined[-3:])
-    got = [client.receive() for _ in range(4)]
+    got = [client.receive_after_pings() for _ in range(4)]
     assert sorted(got) == sorted([(TEXT, b"ACK1")] * 3 + [(PONG, b"1")])
 
 
@@ -87,14 +87,14 @@ def test_joined_frames_are_understood(client):
 def test_long_length_forms_are_understood(client, form):
     """A short payload in a longer length form."""
     client.send(client_frame(TEXT, b"HBT", form=form))
-    assert client.receive() == (TEXT, b"ACK1")
+    assert client.receive_after_pings() == (TEXT, b"ACK1")
 
 
 @pytest.mark.parametrize("payload", [b"", b"x", b"\xff" * 125])
 def test_ping_brings_pong(client, payload):
     """A pong carries the ping's payload, whatever it is."""
     client.send(client_frame(PING, payload))
-    assert client.receive() == (PONG, payload)
+    assert client.receive_after_pings() == (PONG, payload)
 
 
 def test_unasked_pong_is_ignored(client):
@@ -164,7 +164,7 @@ def test_split_character_is_understood(client):
     """A character cut by a fragment is whole again."""
     text = "HBT ä".encode()
     client.send(client_frame(TEXT, text[:-1], fin=False) + client_frame(CONTINUATION, text[-1:]))
-    assert client.receive() == (TEXT, b"ACK1")
+    assert client.receive_after_pings() == (TEXT, b"ACK1")
 
 
 @pytest.mark.parametrize("fin", [True, False])
@@ -177,7 +177,7 @@ def test_binary_closes_connection(client, fin):
 def test_largest_message_is_taken(client):
     """4,096 bytes are allowed."""
     client.send(client_frame(TEXT, b"HBT" + b"x" * 4093))
-    assert client.receive() == (TEXT, b"ACK1")
+    assert client.receive_after_pings() == (TEXT, b"ACK1")
 
 
 TOO_BIG = {
@@ -200,7 +200,7 @@ def test_sixteen_fragments_are_taken(client):
     """As many fragments as are allowed."""
     client.send(client_frame(TEXT, b"HBT", fin=False) + client_frame(CONTINUATION, b"", fin=False) * 14)
     client.send(client_frame(CONTINUATION, b""))
-    assert client.receive() == (TEXT, b"ACK1")
+    assert client.receive_after_pings() == (TEXT, b"ACK1")
 
 
 def test_too_many_fragments_close_connection(client):

@@ -29,7 +29,7 @@ def test_each_connection_is_pinged_once_per_interval(bench, sweep):
     peers = [bench.open_live(bench.gateway.add_device())[1] for _ in range(20)]
     for _ in range(100):
         sweep.tick()
-        bench.gateway.clock.ahead += sweep.pause
+        bench.gateway.clock.jump(sweep.pause)
         for connection in bench.hub.sockets.values():
             connection.awaiting = False
     assert [read_available(peer) for peer in peers] == [PING_BYTES] * 20
@@ -85,6 +85,6 @@ def test_closing_connection_is_cut_off(bench, sweep):
     bench.hub.close_device(device.key)
     sweep.tick()
     assert len(bench.hub.sockets) == 1
-    bench.gateway.clock.ahead += LINGER
+    bench.gateway.clock.jump(LINGER)
     sweep.tick()
     assert bench.hub.sockets == {}

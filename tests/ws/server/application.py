@@ -9,6 +9,7 @@ from gunicorn.app.base import BaseApplication
 
 import onepush_ws
 from onepush_core import Devices, Status
+from onepush_core.clock import Clock
 from tests.ws.doubles import FakeGateway, one_by_one
 
 
@@ -67,7 +68,7 @@ class Server(BaseApplication):
             self.cfg.set(name, value)
 
     def load(self):
-        gateway = FakeGateway()
+        gateway = FakeGateway(Clock())
         self.plugin = onepush_ws.create(self.settings)
         app = falcon.App()
         self.plugin.startup(gateway)

@@ -1,0 +1,1 @@
+"""What a release contains, and whether it works without the source beside it."""
