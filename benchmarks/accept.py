@@ -84,9 +84,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--requests", type=int, default=4000)
+    parser.add_argument("--database", metavar="URL", help="a PostgreSQL server, instead of a SQLite file")
     options = parser.parse_args()
     random.seed(1)
-    with gateway() as one, gateway(WITHOUT_STORE) as bare:
+    with gateway(server=options.database) as one, gateway(WITHOUT_STORE) as bare:
         one.register(REGISTERED)
         report(measure(one, bare, options.rounds, options.requests))
 

@@ -7,6 +7,8 @@
  *   expect BYTES COUNT TIMEOUT    wait until COUNT connections got BYTES more bytes each (0: any); prints
  *                                 "got COUNT FIRST P50 P99 LAST" in seconds since the line was read
  *   watch SECONDS                 read and discard for so long; "read BYTES"
+ *   sleep SECONDS                 read nothing for so long, then look when the kernel took in the last bytes of each
+ *                                 connection; "slept COUNT FIRST P50 P99 LAST" in seconds since 1970
  *   frames COUNT TIMEOUT FILE     read frames whose alert is a number, until there were COUNT; writes a line
  *                                 "NUMBER TIME" for each into FILE, TIME by CLOCK_MONOTONIC; "framed COUNT"
  *   quit
@@ -23,6 +25,7 @@
 #define MOST 20000
 #define IN_FLIGHT 64
 #define BATCH 512
+#define SHORTEST 50 /* bytes: no frame with a message is shorter, no ping as long */
 
 static int sockets[MOST];
 static long received[MOST]; /* bytes of text frames */
@@ -162,6 +165,45 @@ static void watch(double seconds) {
     printf("read %ld\n", total);
 }
 
+/* When the kernel took in the last bytes that wait on a connection; 0 when none wait. */
+static double kernel_time(int fd, long *length) {
+    char control[256];
+    struct iovec piece = {.iov_base = scratch, .iov_len = sizeof scratch};
+    double last = 0;
+    for (*length = 0;;) {
+        struct msghdr message = {
+            .msg_iov = &piece, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+        ssize_t got = recvmsg(fd, &message, 0);
+        if (got <= 0) return last;
+        *length += got;
+        for (struct cmsghdr *part = CMSG_FIRSTHDR(&message); part; part = CMSG_NXTHDR(&message, part)) {
+            if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_TIMESTAMPNS) continue;
+            struct timespec *stamp = (struct timespec *)CMSG_DATA(part);
+            last = stamp->tv_sec + stamp->tv_nsec / 1e9;
+        }
+    }
+}
+
+/* Who got more than the others got a ping as well, perhaps the later of the two. */
+static void sleep_through(double seconds) {
+    static double moments[MOST];
+    static long lengths[MOST];
+    int on = 1, done = 0, all = 0;
+    long least = sizeof scratch;
+    for (int i = 0; i < count; i++) setsockopt(sockets[i], SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
+    printf("asleep\n");
+    usleep(seconds * 1e6);
+    for (int i = 0; i < count; i++) {
+        moments[i] = kernel_time(sockets[i], &lengths[i]);
+        if (lengths[i] > SHORTEST && ++all && lengths[i] < least) least = lengths[i];
+    }
+    for (int i = 0; i < count; i++)
+        if (lengths[i] == least) arrival[done++] = moments[i];
+    qsort(arrival, done, sizeof *arrival, compare);
+    printf("slept %d %.6f %.6f %.6f %.6f\n", all, quantile(arrival, done, 0), quantile(arrival, done, .5),
+           quantile(arrival, done, .99), quantile(arrival, done, 1));
+}
+
 static FILE *numbers;
 static int framed;
 
@@ -217,6 +259,7 @@ int main(void) {
         } else if (sscanf(line, "raw %d %d", &port, &number) == 2) connect_plain(port, number);
         else if (sscanf(line, "expect %ld %d %lf", &bytes, &number, &seconds) == 3) expect(bytes, number, seconds);
         else if (sscanf(line, "watch %lf", &seconds) == 1) watch(seconds);
+        else if (sscanf(line, "sleep %lf", &seconds) == 1) sleep_through(seconds);
         else break;
     }
     return 0;

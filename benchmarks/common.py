@@ -18,7 +18,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import psycopg
 import requests
 
 HERE = Path(__file__).parent
@@ -26,13 +28,18 @@ SERVER_CPU, CLIENT_CPU = 0, 1
 TOKEN = "benchmark"
 SERVE = [str(Path(sys.executable).parent / "onepush"), "serve"]
 WITHOUT_STORE = [sys.executable, str(HERE / "without_store.py")]
+REGISTER_ON_POSTGRES = (
+    "INSERT INTO device(id, app, token, alias, platform, active, since, registered_at)"
+    " SELECT lpad(to_hex(n), 40, '0'), app.key, 't' || n, 'user' || n, 'ANDROID', 1, 0, 0"
+    " FROM generate_series(0, %s) n, app WHERE app.id = %s"
+)
 ROWS = 100_000
 """Devices registered in one transaction: the gateway waits for it as for any other writer."""
 
 
-def pinned(cpu: int, *command: str) -> list[str]:
-    """The command, to run on one core."""
-    return ["taskset", "-c", str(cpu), *command]
+def pinned(cpus: int | str, *command: str) -> list[str]:
+    """The command, to run on one core, or on those of a list."""
+    return ["taskset", "-c", str(cpus), *command]
 
 
 def prepare() -> None:
@@ -52,26 +59,35 @@ def free_port() -> int:
 class Gateway:
     """A gateway process with one app, on a database of its own. ``start`` it, then ``create_app``."""
 
-    def __init__(self, folder: Path, command: Sequence[str] = SERVE) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        command: Sequence[str] = SERVE,
+        database_url: str | None = None,
+        cpus: int | str = SERVER_CPU,
+    ) -> None:
         self.folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.database = folder / "onepush.db"
+        self.database_url = database_url or f"sqlite:///{self.database}"
         self.session = requests.Session()
         self.session.trust_env = False
+        self.database_url = database_url or f"sqlite:///{self.database}"
+        self._cpus = cpus
         self._command = [
             *command,
             "--bind",
             f"127.0.0.1:{self.port}",
             "--database",
-            f"sqlite:///{self.database}",
+            self.database_url,
         ]
 
     def start(self, patience: float = 20.0) -> None:
         """Start it and wait until it serves; after ``stop`` once more on the same database."""
         self._log = (self.folder / "log").open("a")
         self._master = subprocess.Popen(
-            pinned(SERVER_CPU, *self._command),
+            pinned(self._cpus, *self._command),
             env={**os.environ, "ONEPUSH_ADMIN_TOKEN": TOKEN},
             stdout=self._log,
             stderr=subprocess.STDOUT,
@@ -82,8 +98,12 @@ class Gateway:
             if time.monotonic() > deadline or self._master.poll() is not None:
                 raise SystemExit("the gateway does not start: " + (self.folder / "log").read_text())
             time.sleep(0.05)
+        self.worker = self.children()[0]
+
+    def children(self) -> list[int]:
+        """The process ids of its workers."""
         master = self._master.pid
-        self.worker = int(Path(f"/proc/{master}/task/{master}/children").read_text().split()[0])
+        return [int(one) for one in Path(f"/proc/{master}/task/{master}/children").read_text().split()]
 
     def create_app(self) -> None:
         """Create the one app."""
@@ -103,10 +123,19 @@ class Gateway:
         self._master.wait(20)
         self._log.close()
 
-    # --- its registry and its ledger, straight from the file: that costs the gateway nothing ---
+    # --- its registry and its ledger, straight from the database: that costs the gateway nothing ---
 
     def register(self, count: int) -> list[str]:
         """Put devices into the empty registry, device n of alias ``user<n>``, n from 0; their ids."""
+        if self.database_url.startswith("sqlite"):
+            self._register_in_file(count)
+        else:
+            with psycopg.connect(self.database_url, autocommit=True) as database:
+                database.execute(REGISTER_ON_POSTGRES, (count - 1, self.app_id))
+                database.execute("ANALYZE device")
+        return [f"{number:040x}" for number in range(count)]
+
+    def _register_in_file(self, count: int) -> None:
         with closing(sqlite3.connect(self.database, timeout=60)) as database:
             database.execute("PRAGMA synchronous = OFF")
             app = database.execute("SELECT key FROM app WHERE id = ?", (self.app_id,)).fetchone()[0]
@@ -120,16 +149,21 @@ class Gateway:
                         " FROM numbers",
                         (start, min(start + ROWS, count), app),
                     )
-        return [f"{number:040x}" for number in range(count)]
 
     def await_dispatched(self, poll: float = 0.005, patience: float = 120.0) -> None:
         """Wait until the first round of every message is done and recorded."""
         deadline = time.monotonic() + patience
-        with closing(sqlite3.connect(self.database, timeout=60)) as database:
+        with closing(self._connect()) as database:
             while database.execute("SELECT 1 FROM message WHERE state = 0 LIMIT 1").fetchone():
                 if time.monotonic() > deadline:
                     raise SystemExit("messages are not dispatched")
                 time.sleep(poll)
+
+    def _connect(self) -> Any:
+        """A connection to its database; SQLite's and psycopg's do what is asked for here."""
+        if self.database_url.startswith("sqlite"):
+            return sqlite3.connect(self.database, timeout=60)
+        return psycopg.connect(self.database_url, autocommit=True)
 
     # --- its API ---
 
@@ -179,11 +213,26 @@ def cpu_of(process: int) -> float:
 
 
 @contextmanager
-def gateway(command: Sequence[str] = SERVE) -> Iterator[Gateway]:
-    """A fresh gateway, ready."""
+def fresh_database(server: str | None) -> Iterator[str | None]:
+    """The URL of a new database on a PostgreSQL server, dropped in the end; None: a SQLite file will do."""
+    if server is None:
+        yield None
+        return
+    name = f"onepush_bench_{os.getpid()}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        try:
+            yield urlsplit(server)._replace(path=f"/{name}").geturl()
+        finally:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def gateway(command: Sequence[str] = SERVE, server: str | None = None) -> Iterator[Gateway]:
+    """A fresh gateway, ready; on a database of its own on this PostgreSQL server, or on a file."""
     prepare()
-    with tempfile.TemporaryDirectory() as folder:
-        one = Gateway(Path(folder), command)
+    with fresh_database(server) as url, tempfile.TemporaryDirectory() as folder:
+        one = Gateway(Path(folder), command, url)
         try:
             one.start()
             one.create_app()

@@ -55,7 +55,8 @@ class Nothing:
     def do_nothing(self) -> None:
         """There is nothing to be done."""
 
-    probe_commit = probe_dispatch = stop = close = do_nothing
+    warning = None
+    probe_commit = probe_dispatch = probe_cluster = stop = close = do_nothing
 
 
 class ServerWithoutStore(Server):
