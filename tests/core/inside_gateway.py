@@ -36,14 +36,21 @@ def settle(gateway: Gateway) -> None:
     """Wait until no lane has work and everything said so far is written."""
     with gevent.Timeout(PATIENCE):
         gateway.flush()
-        while not gateway.dispatcher.idle() or has_untaken(gateway):
+        while has_untaken(gateway) or not gateway.dispatcher.idle():
             gevent.sleep(0.001)
         gateway.flush()
 
 
 def has_untaken(gateway: Gateway) -> bool:
-    """Where workers share a store, one takes up what is in it beside its start: whether it has yet to."""
-    return gateway.engine.shared and bool(gateway.engine.read(lambda one: workers.apps_to_wake(one, 0)))
+    """Where workers share a store, one takes up what is in it beside its start: whether it has yet to.
+
+    A lane may be this worker's in the store before the worker itself has learnt of it. One that stops takes
+    nothing up.
+    """
+    if not gateway.cluster or gateway.dispatcher.stopping:
+        return False
+    key = gateway.cluster.session.lease.key
+    return bool(gateway.engine.read(lambda transaction: workers.apps_to_wake(transaction, key)))
 
 
 def counts(gateway: Gateway, app: App, message: str) -> dict[str, int]:
