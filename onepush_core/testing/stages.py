@@ -18,6 +18,7 @@ from onepush_core.clock import Clock
 from onepush_core.gateway import Gateway
 from onepush_core.plugins import load_plugins
 from onepush_core.settings import Settings
+from onepush_core.store import workers
 from onepush_core.store.transaction import Transaction
 from onepush_core.testing.manual_clock import ManualClock
 from onepush_core.testing.rest_client import Client
@@ -100,7 +101,21 @@ class Stage:
 
     def _is_idle(self) -> bool:
         gateway = self.gateway
-        return gateway.dispatcher.idle() and gateway.offering.idle() and not gateway.telling
+        if has_untaken(gateway) or not gateway.dispatcher.idle():
+            return False
+        return gateway.offering.idle() and not gateway.telling
+
+
+def has_untaken(gateway: Gateway) -> bool:
+    """Where workers share a store, one takes up what is in it beside its start: whether it has yet to.
+
+    A lane may be this worker's in the store before the worker itself has learnt of it. One that stops takes
+    nothing up.
+    """
+    if not gateway.cluster or gateway.dispatcher.stopping:
+        return False
+    key = gateway.cluster.session.lease.key
+    return bool(gateway.engine.read(lambda transaction: workers.apps_to_wake(transaction, key)))
 
 
 def _next_stop(after: int, transaction: Transaction) -> int | None:

@@ -10,7 +10,7 @@ import gevent
 from core_doubles import make_stage
 from onepush_core.gateway import Gateway
 from onepush_core.objects import App, Draft, Selector
-from onepush_core.store import workers
+from onepush_core.testing.stages import has_untaken
 
 PATIENCE = 10.0
 EVERYBODY = Selector("ALL", ("ALL",))
@@ -39,18 +39,6 @@ def settle(gateway: Gateway) -> None:
         while has_untaken(gateway) or not gateway.dispatcher.idle():
             gevent.sleep(0.001)
         gateway.flush()
-
-
-def has_untaken(gateway: Gateway) -> bool:
-    """Where workers share a store, one takes up what is in it beside its start: whether it has yet to.
-
-    A lane may be this worker's in the store before the worker itself has learnt of it. One that stops takes
-    nothing up.
-    """
-    if not gateway.cluster or gateway.dispatcher.stopping:
-        return False
-    key = gateway.cluster.session.lease.key
-    return bool(gateway.engine.read(lambda transaction: workers.apps_to_wake(transaction, key)))
 
 
 def counts(gateway: Gateway, app: App, message: str) -> dict[str, int]:
