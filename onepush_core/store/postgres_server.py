@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from itertools import cycle
 from typing import Any
 
+import gevent
 import peewee
 import psycopg
 
 from onepush_core.errors import ConfigurationError
 from onepush_core.store.postgres_connection import (
+    CONNECT_TIMEOUT,
     Connection,
     check_server,
     connect,
@@ -17,19 +20,33 @@ from onepush_core.store.postgres_connection import (
     reason_of,
 )
 
+START_TIMEOUT = 3
+"""Seconds that an operator who starts something waits for servers that say nothing, unless the URL says."""
+SERVER_TIMEOUT = 2
+"""Of these for each, where the URL names several."""
 LOCK = "SELECT pg_try_advisory_lock(hashtext(%s), hashtext(current_schema()))"
 
 
 def open_database(url: str) -> peewee.PostgresqlDatabase:
     """A database to migrate, and to build queries with. Raises ConfigurationError."""
     parameters = connection_parameters(url)
-    _connect(parameters).close()
+    _connect_soon(parameters).close()
     return peewee.PostgresqlDatabase(parameters.pop("dbname", ""), prefer_psycopg3=True, **parameters)
+
+
+def _connect_soon(parameters: dict[str, Any]) -> Connection:
+    if parameters["connect_timeout"] != CONNECT_TIMEOUT:
+        return _connect(parameters)
+    with gevent.Timeout(START_TIMEOUT, _no_answer(parameters)):
+        several = "," in str(parameters.get("host", ""))
+        return _connect({**parameters, **({"connect_timeout": SERVER_TIMEOUT} if several else {})})
 
 
 def _connect(parameters: dict[str, Any]) -> Connection:
     try:
         connection = connect(parameters)
+    except psycopg.errors.ConnectionTimeout as error:
+        raise _no_answer(parameters) from error
     except psycopg.Error as error:
         raise ConfigurationError(f"store.database: cannot open the database: {reason_of(error)}") from error
     try:
@@ -38,6 +55,18 @@ def _connect(parameters: dict[str, Any]) -> Connection:
         connection.close()
         raise
     return connection
+
+
+def _no_answer(parameters: dict[str, Any]) -> ConfigurationError:
+    return ConfigurationError(
+        f"store.database: cannot open the database: no answer from {_servers(parameters)}"
+    )
+
+
+def _servers(parameters: dict[str, Any]) -> str:
+    hosts = str(parameters.get("host", "localhost")).split(",")
+    ports = str(parameters.get("port", "5432")).split(",")
+    return ",".join(f"{host}:{port}" for host, port in zip(hosts, cycle(ports), strict=False))
 
 
 class ServerLock:

@@ -29,7 +29,7 @@ def onepush(tmp_path):
 
 @pytest.fixture
 def taken_port():
-    """A port on which somebody listens."""
+    """A port on which somebody listens, takes connections and says nothing."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener.getsockname()[1]
 
@@ -68,6 +68,14 @@ def test_serve_refuses_database_it_does_not_know(onepush):
     """A URL of another kind is refused without its password."""
     line = refusal(onepush, "--database", f"oracle://scott:{SECRET}@host/db")
     assert line.startswith("onepush: store.database:")
+
+
+@pytest.mark.parametrize("hosts", [1, 2])
+def test_serve_refuses_silent_database_server(onepush, taken_port, hosts):
+    """A port that takes the connection and then says nothing, or two of them, are named."""
+    servers = ",".join([f"127.0.0.1:{taken_port}"] * hosts)
+    line = refusal(onepush, "--database", f"postgresql://scott:{SECRET}@{servers}/db")
+    assert line == f"onepush: store.database: cannot open the database: no answer from {servers}"
 
 
 def test_serve_refuses_unknown_plugin(onepush):
