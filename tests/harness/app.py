@@ -97,6 +97,10 @@ class AppClient:
         """What became of a message for one device."""
         return next(one for one in self.deliveries(request_id) if one["deviceId"] == device)
 
+    def trail(self, request_id: str) -> list[Json]:
+        """The trail of a message for its only device; empty as long as nobody was asked for it."""
+        return next((one["trail"] for one in self.deliveries(request_id)), [])
+
     def await_trail(self, request_id: str, device: str, transport: str, patience: float = PATIENCE) -> Json:
         """Wait until a transport has answered for a device; its first line of the trail."""
 

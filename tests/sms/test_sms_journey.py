@@ -111,9 +111,9 @@ def test_journey_keeps_budget_exactly(sms_app, place):
         requests_ = list(
             pool.map(lambda index: sms_app.send(f"user{index}", smsMessage="hi", smsDelay=0), range(200))
         )
-    eventually(lambda: all(sms_app.deliveries(one)[0]["trail"] for one in requests_), 40, pause=0.5)
+    eventually(lambda: all(map(sms_app.trail, requests_)), 40, pause=0.5)
     assert len(lines(place, sms_app)) == 50
-    told = [sms_app.deliveries(one)[0]["trail"][-1]["reason"] for one in requests_]
+    told = [sms_app.trail(one)[-1]["reason"] for one in requests_]
     assert told.count("dropped: over daily budget") == 150
 
 
