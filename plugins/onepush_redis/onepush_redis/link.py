@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import gevent
+from gevent.util import wrap_errors
 from redis.connection import AbstractConnection
 from redis.exceptions import RedisError, ResponseError
 
@@ -43,7 +44,7 @@ class Link:
     def _greet(self) -> None:
         self._connection = self._address.make_connection(self._timeout)
         try:
-            self._connection.connect()  # type: ignore[no-untyped-call]
+            _connect(self._connection)
             (info,) = self._exchange([("INFO", "server")])
             before = self._monotonic()
             ((seconds, microseconds),) = self._exchange([("TIME",)])
@@ -99,6 +100,21 @@ class Link:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.disconnect()  # type: ignore[no-untyped-call]
+
+
+def _connect(connection: AbstractConnection) -> None:
+    """In a greenlet of its own: redis-py does not close the socket of a connect that is interrupted.
+
+    When its caller stops waiting it goes on, and hangs up again when it is connected.
+    """
+    connecting = gevent.spawn(wrap_errors((Exception,), connection.connect))
+    try:
+        error = connecting.get()
+    except BaseException:
+        connecting.link(lambda _: connection.disconnect())  # type: ignore[no-untyped-call]
+        raise
+    if error is not None:
+        raise error
 
 
 def run_of(info: bytes) -> bytes:
