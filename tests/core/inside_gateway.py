@@ -12,7 +12,7 @@ from onepush_core.gateway import Gateway
 from onepush_core.objects import App, Draft, Selector
 from onepush_core.testing.stages import has_untaken
 
-PATIENCE = 10.0
+PATIENCE = 20.0
 EVERYBODY = Selector("ALL", ("ALL",))
 
 

@@ -35,6 +35,16 @@ DELIVERIES = (
 PENDING = "SELECT count(*) FROM message m JOIN app a ON a.key = m.app WHERE a.id = '{app}' AND m.state < 2"
 
 
+STUCK = (
+    "SELECT m.id, m.state, m.cursor, x.device, x.state, x.attempts, x.due, x.holder, p.worker, l.worker,"
+    " (SELECT string_agg(key::text, ' ') FROM worker), extract(epoch FROM clock_timestamp()) * 1000"
+    " FROM message m JOIN app a ON a.key = m.app LEFT JOIN lane l ON l.app = a.key"
+    " LEFT JOIN delivery x ON x.message = m.key AND x.state = 0 LEFT JOIN presence p ON p.device = x.device"
+    " WHERE a.id = '{app}' AND m.state < 2 ORDER BY m.key LIMIT 20"
+)
+"""What is known of messages that are not finished: for whoever wonders why."""
+
+
 class Goodbye(NamedTuple):
     """A close frame that a device got; ``current``: on its newest socket."""
 
@@ -174,6 +184,10 @@ class Fleet:
             self.await_connected(patience)
             eventually(lambda: self._ask("busy") == 0, patience + 40, pause=0.1)
             eventually(lambda: not self.pending(), patience, pause=0.2)
+        except AssertionError as error:
+            stuck = look_into(self._database, STUCK.format(app=self.app.id))
+            logs = "\n".join(host.log_text() for host in self.hosts)
+            raise AssertionError(f"{error}\n" + "\n".join(map(str, stuck)) + f"\n{logs}") from None
         finally:
             seen = self._ask("end")
             self._process.wait(10)

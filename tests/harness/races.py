@@ -20,7 +20,7 @@ from onepush_core.store.engine import Engine
 from onepush_core.store.transaction import Transaction
 from onepush_core.store.writer import Job
 
-PATIENCE = 10.0
+PATIENCE = 20.0
 WHILE = 0.3
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
-PATIENCE = 10.0
+PATIENCE = 20.0
 """Seconds that a test waits for what must happen; only a failing test ever waits that long."""
 
 

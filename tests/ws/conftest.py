@@ -18,7 +18,7 @@ from tests.ws.doubles import Bench
 from tests.ws.raw import RawClient
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 10.0
+PATIENCE = 20.0
 
 
 class ServerProcess:
