@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from importlib.metadata import PackageNotFoundError, entry_points, requires
+from functools import cache
+from importlib.metadata import PackageNotFoundError, requires
 
 from packaging.requirements import Requirement
 
 from onepush_core.hookspecs import NAMESPACE
+from onepush_core.installed import entry_points_of
 from onepush_core.roster import ASIDE, IDLE, PluginState
 
 NO_TRANSPORT = "no transport is loaded"
@@ -41,14 +43,15 @@ def _trouble(state: PluginState) -> str | None:
 
 def installed_plugins() -> dict[str, str]:
     """The distribution of each plugin in this environment."""
-    return {point.name: point.dist.name if point.dist else "" for point in entry_points(group=NAMESPACE)}
+    return {point.name: point.dist.name if point.dist else "" for point in entry_points_of(NAMESPACE)}
 
 
-def known_transports() -> list[str]:
+@cache
+def known_transports() -> tuple[str, ...]:
     """Distributions that onepush-core's own metadata call transports."""
     try:
         found = [Requirement(text) for text in requires("onepush-core") or ()]
     except PackageNotFoundError:
-        return []
+        return ()
     marked = [one for one in found if one.marker and one.marker.evaluate({"extra": EXTRA})]
-    return [one.name for one in marked if one.marker and not one.marker.evaluate({"extra": ""})]
+    return tuple(one.name for one in marked if one.marker and not one.marker.evaluate({"extra": ""}))

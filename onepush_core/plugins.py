@@ -6,7 +6,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from types import ModuleType
 from typing import Any
 
@@ -20,6 +20,7 @@ from onepush_core.defaults import DEFAULTS
 from onepush_core.errors import ConfigurationError, OnepushError, PluginFault, PluginUnavailable
 from onepush_core.finding import by_name, check_single, deprecations, make_plugin, release_of
 from onepush_core.hookspecs import NAMESPACE
+from onepush_core.installed import entry_points_of
 from onepush_core.roster import CORE, OURS, PluginState, Release, Roster
 from onepush_core.trace import HookTrace
 
@@ -257,7 +258,7 @@ def load_plugins(
     plugins = Plugins(() if lenient else required, monotonic=monotonic)
     for name, plugin in DEFAULTS.items():
         plugins.register(plugin(), f"{CORE}.{name}", __version__)
-    points = by_name(entry_points(group=NAMESPACE) if found is None else found)
+    points = by_name(entry_points_of(NAMESPACE) if found is None else found)
     wanted = set(points) if load is None else set(load)
     for name in sorted(wanted | required):
         if name not in points:

@@ -7,13 +7,14 @@ entry-point group ``onepush.commands``.
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import Any
 
 import click
 
 from onepush_core.cli.failures import Failure
 from onepush_core.errors import ConfigurationError, OnepushError
+from onepush_core.installed import entry_points_of
 
 COMMAND_GROUP = "onepush.commands"
 OWN_COMMANDS = {
@@ -52,7 +53,7 @@ class Commands(click.Group):
 
 
 def _plugin_commands() -> dict[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=COMMAND_GROUP)}
+    return {point.name: point for point in entry_points_of(COMMAND_GROUP)}
 
 
 def _load(point: EntryPoint) -> click.Command | None:

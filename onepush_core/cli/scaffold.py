@@ -7,10 +7,10 @@ any other; its name occurs in it in few spellings, and all of them are replaced.
 from __future__ import annotations
 
 import re
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import NamedTuple
 
+from onepush_core.installed import entry_points_of
 from onepush_core.settings import TABLES
 
 TEMPLATE = Path(__file__).parent / "template"
@@ -48,7 +48,7 @@ def names_of(name: str) -> Names:
         raise BadName(f"{name[:64]!r} is not 1 to {LONGEST} lower-case letters, digits and hyphens")
     if name in RESERVED:
         raise BadName(f"{name!r} is a word of the core's own")
-    if name in {point.name for point in entry_points(group="onepush")}:
+    if name in {point.name for point in entry_points_of("onepush")}:
         raise BadName(f"a plugin named {name!r} is installed already")
     module = name.replace("-", "_")
     return Names(name, module, "".join(part.capitalize() for part in name.split("-")), module.upper())

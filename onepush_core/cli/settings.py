@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from onepush_core.installed import entry_points_of
 from onepush_core.settings import TYPES, flag_of, meaning_of
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def settings_from(options: dict[str, Any]) -> Settings:
 
 def installed_plugins() -> list[str]:
     """Names of the plugins that are installed, loaded or not."""
-    return [point.name for point in entry_points(group=PLUGIN_GROUP)]
+    return [point.name for point in entry_points_of(PLUGIN_GROUP)]
 
 
 def _option(flag: str, table: str, key: str) -> Callable[[Command], Command]:
