@@ -18,7 +18,7 @@ from tests.testing.sound import LIMIT, RETRY, SECRET, Letters, letters, log
 class Checks(VendorTransportConformance):
     name = "letters"
     limit = LIMIT
-    deadline = 0.6
+    deadline = 1.0
     secrets = (SECRET,)
     Plugin = Letters
     CAUGHT = ()
@@ -334,7 +334,7 @@ class TestPatient(Checks):
             return HttpAnswer(answer.status_code, answer.headers, body)
 
     CAUGHT = ("test_survives[drip]",)
-    SENTENCE = "deliver had not come back after 0.6 s"
+    SENTENCE = "deliver had not come back after 1 s"
 
 
 class TestGluttonous(Checks):

@@ -26,7 +26,7 @@ class Letters:
     """The sound one."""
 
     limit = LIMIT
-    seconds = 0.15
+    seconds = 0.3
     largest = 1 << 20
 
     def __init__(self, url):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from tests.testing import flawed_audiences, flawed_authenticators, flawed_transports
@@ -18,23 +20,18 @@ CASES = [
 
 @pytest.fixture(scope="session")
 def verdicts(tmp_path_factory):
-    """What the checks say of the flawed plugins of a module."""
-    known = {}
-
-    def of(module):
-        if module not in known:
-            file = module.__name__.rpartition(".")[2]
-            known[module] = run_checks(f"{file}.py", tmp_path_factory.mktemp(file))
-        return known[module]
-
-    return of
+    """What the checks say of the flawed plugins of each module; much of it waiting, so side by side."""
+    files = [f"{module.__name__.rpartition('.')[2]}.py" for module in MODULES]
+    folders = [tmp_path_factory.mktemp("checks") for _ in MODULES]
+    with ThreadPoolExecutor(len(MODULES)) as pool:
+        return dict(zip(MODULES, pool.map(run_checks, files, folders), strict=True))
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(("module", "name"), CASES)
 def test_check_catches(module, name, verdicts):
     """Exactly the checks named fail, and say what is wrong and where the rule stands."""
-    checks, case = verdicts(module)[name], getattr(module, name)
+    checks, case = verdicts[module][name], getattr(module, name)
     failed = {check: said for check, said in checks.items() if said is not None}
     assert set(failed) == set(case.CAUGHT), failed
     for said in failed.values():
@@ -48,5 +45,5 @@ def test_every_check_can_fail(module, verdicts):
     """There is no check that no flawed plugin fails."""
     flawed = [value for name, value in vars(module).items() if name.startswith("Test")]
     caught = {check.partition("[")[0] for one in flawed for check in one.CAUGHT}
-    checks = {check.partition("[")[0] for check in verdicts(module)["TestSound"]}
+    checks = {check.partition("[")[0] for check in verdicts[module]["TestSound"]}
     assert checks - caught == set()
