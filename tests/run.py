@@ -1,4 +1,4 @@
-"""Run the tests folder by folder, two at a time; what ``make test`` calls.
+"""Run the tests folder by folder, some at a time; what ``make test`` calls.
 
 Most tests wait for processes, sockets and clocks, so two run side by side in little more than half the
 time. (pytest-xdist does not go together with gevent's patching.) What uses a database runs twice: on SQLite,
@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -22,15 +23,14 @@ LONGEST_FIRST = (
     *("journey", "core", "cluster", "redis", "oppo", "sms", "tags"),
     *("testing", "authors", "deploy", "ws", "demo", "docs"),
 )
-WAITING = ("cluster", "redis", "deploy")
-"""Folders that hardly do anything but wait: these run beside the others."""
+WAITING = (("cluster",), ("redis", "deploy"))
+"""Folders that hardly do anything but wait: these run beside the others, in a lane each."""
 ON_POSTGRESQL = {
     "journey": ("test_journey.py", "test_promises_*.py", "test_crashes.py", "test_stopping.py"),
     "core": ("test_*.py",),
     "sms": ("test_budgets.py", "test_sms_*.py"),
     "tags": ("test_audience.py", "test_store.py", "test_tag_*.py", "test_turns.py"),
     "oppo": ("test_crash.py", "test_delivery.py"),
-    "ws": ("test_*.py",),
 }
 """What runs on PostgreSQL as well: all that the store has a say in. ONEPUSH_TEST_LONG=1: all that has one."""
 LONG = bool(os.environ.get("ONEPUSH_TEST_LONG"))
@@ -87,11 +87,12 @@ def main() -> int:
         return subprocess.call([sys.executable, "-m", "pytest", *sys.argv[1:]])
     totals = dict.fromkeys(("passed", "failed", "skipped", "error"), 0)
     codes = []
-    with ThreadPoolExecutor(TOGETHER) as pool, ThreadPoolExecutor(1) as beside:
-        runs = [
-            (beside if folder.name in WAITING else pool).submit(run_folder, folder, "sqlite")
-            for folder in folders()
-        ]
+    with ExitStack() as stack:
+        pool = stack.enter_context(ThreadPoolExecutor(TOGETHER))
+        beside = {}
+        for names in WAITING:
+            beside.update(dict.fromkeys(names, stack.enter_context(ThreadPoolExecutor(1))))
+        runs = [beside.get(folder.name, pool).submit(run_folder, folder, "sqlite") for folder in folders()]
         runs += [pool.submit(run_folder, HERE / name, "postgresql") for name in ON_POSTGRESQL]
         for future in as_completed(runs):
             name, code, output = future.result()

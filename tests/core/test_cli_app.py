@@ -6,6 +6,8 @@ import pytest
 
 from cli_process import Onepush
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def onepush(tmp_path):

@@ -216,6 +216,17 @@ def test_migrate_brings_a_database_up_to_date(server, tmp_path):
     assert onepush.run("migrate", "--database", url).stdout == "nothing to do\n"
 
 
+def test_app_commands_work_on_a_server(server, tmp_path):
+    """An app is created, shown, disabled and given another key, as on SQLite."""
+    onepush = Onepush(tmp_path)
+    here = ("--database", server.url)
+    created = onepush.json("app", "create", "shop", *here)
+    assert onepush.json("app", "rotate-key", created["appId"], *here)["appKey"] != created["appKey"]
+    assert onepush.run("app", "disable", created["appId"], *here).returncode == 0
+    [shown] = [one for one in onepush.json("app", "list", *here) if one["id"] == created["appId"]]
+    assert shown["enabled"] is False
+
+
 def test_settings_show_no_password(server):
     """Neither printed nor in an error's text."""
     settings = Settings(store=StoreSettings(database=server.url))

@@ -97,7 +97,7 @@ class GatewayProcess:
 
     def await_ready(self) -> GatewayProcess:
         """Wait until a commit and a dispatch go through."""
-        eventually(self.is_ready, patience=2 * PATIENCE)
+        eventually(self.is_ready, patience=2 * PATIENCE, pause=0.05)
         return self
 
     def is_ready(self) -> bool:

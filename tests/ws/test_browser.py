@@ -6,7 +6,10 @@ import pytest
 
 from tests.ws.browser import find_chromium, start_browser
 
-pytestmark = pytest.mark.skipif(find_chromium() is None, reason="no Chromium here (Debian: chromium)")
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.skipif(find_chromium() is None, reason="no Chromium here (Debian: chromium)"),
+]
 
 
 @pytest.fixture

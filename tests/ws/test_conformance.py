@@ -10,6 +10,8 @@ from onepush_core.testing import TransportConformance, await_that
 from onepush_ws import create
 from onepush_ws.connection import LIVE
 
+pytestmark = pytest.mark.once
+
 
 class TestSockets(TransportConformance):
     """Devices on socket pairs: the far ends stay open and unread."""
