@@ -14,7 +14,7 @@ help: ## show this list
 run: $(VENV)/.ready ## start the gateway on http://127.0.0.1:8080 with every plugin, and play the demo
 	@$(VENV)/bin/onepush demo
 
-test: $(VENV)/.ready-for-tests ## run every test (ARGS="-k name" runs some)
+test: $(VENV)/.ready-for-tests ## run every test (ARGS="journey ws" or "-k name": some)
 	$(VENV)/bin/python tests/run.py $(ARGS)
 
 test-released: $(VENV)/.ready-for-tests ## test each wheel in a fresh environment, with no other plugin there (minutes)

@@ -2,7 +2,8 @@
 
 Most tests wait for processes, sockets and clocks, so two run side by side in little more than half the
 time. (pytest-xdist does not go together with gevent's patching.) What uses a database runs twice: on SQLite,
-then on PostgreSQL (``harness/databases.py``). With arguments: pytest as it is.
+then on PostgreSQL (``harness/databases.py``). With names of folders: only these; with other arguments:
+pytest as it is.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
 from pathlib import Path
@@ -81,25 +83,34 @@ def summary_of(output: str) -> str:
     return next((line for line in reversed(output.splitlines()) if COUNT.search(line)), "")
 
 
-def main() -> int:
-    """Run everything; 0 when all of it passed."""
-    if sys.argv[1:]:
-        return subprocess.call([sys.executable, "-m", "pytest", *sys.argv[1:]])
-    totals = dict.fromkeys(("passed", "failed", "skipped", "error"), 0)
-    codes = []
+def run_all(chosen: Sequence[Path]) -> Iterator[tuple[str, int, str]]:
+    """Run these folders in their lanes, on every store they are for; what came of each, as it ends."""
+    names = {folder.name for folder in chosen}
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(TOGETHER))
         beside = {}
-        for names in WAITING:
-            beside.update(dict.fromkeys(names, stack.enter_context(ThreadPoolExecutor(1))))
-        runs = [beside.get(folder.name, pool).submit(run_folder, folder, "sqlite") for folder in folders()]
-        runs += [pool.submit(run_folder, HERE / name, "postgresql") for name in ON_POSTGRESQL]
+        for waiting in WAITING:
+            beside.update(dict.fromkeys(waiting, stack.enter_context(ThreadPoolExecutor(1))))
+        runs = [beside.get(folder.name, pool).submit(run_folder, folder, "sqlite") for folder in chosen]
+        runs += [
+            pool.submit(run_folder, HERE / name, "postgresql") for name in ON_POSTGRESQL if name in names
+        ]
         for future in as_completed(runs):
-            name, code, output = future.result()
-            print(f"===== {name}\n{output}", flush=True)
-            codes.append(code)
-            for number, word in COUNT.findall(summary_of(output)):
-                totals[word] += int(number)
+            yield future.result()
+
+
+def main() -> int:
+    """Run everything, or the folders named; 0 when all of it passed."""
+    wanted, known = sys.argv[1:], folders()
+    if not {folder.name for folder in known}.issuperset(wanted):
+        return subprocess.call([sys.executable, "-m", "pytest", *wanted])
+    totals = dict.fromkeys(("passed", "failed", "skipped", "error"), 0)
+    codes = []
+    for name, code, output in run_all([folder for folder in known if not wanted or folder.name in wanted]):
+        print(f"===== {name}\n{output}", flush=True)
+        codes.append(code)
+        for number, word in COUNT.findall(summary_of(output)):
+            totals[word] += int(number)
     failed = totals["failed"] + totals["error"]
     print(f"{totals['passed']} passed, {failed} failed, {totals['skipped']} skipped")
     return int(any(code not in (0, NO_TESTS) for code in codes) or not totals["passed"])
