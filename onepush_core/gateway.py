@@ -15,14 +15,15 @@ import structlog
 from gevent.event import Event
 from gevent.pool import Group
 
-from onepush_core import reports
 from onepush_core.accepting import Accepting
 from onepush_core.administration import Administration
 from onepush_core.audiences import Audiences, Source
 from onepush_core.breaker import Breaker
+from onepush_core.calls import Calls
+from onepush_core.cancelled import Cancelled
 from onepush_core.clock import Clock
-from onepush_core.cluster.bus import Bus
 from onepush_core.cluster.cluster import Cluster
+from onepush_core.cluster.opening import open_bus
 from onepush_core.directory import Directory
 from onepush_core.dispatcher import Dispatcher
 from onepush_core.errors import (
@@ -30,29 +31,22 @@ from onepush_core.errors import (
     ConfigurationError,
     OnepushError,
     PluginFault,
-    UnknownApp,
-    UnknownDevice,
-    UnknownMessage,
 )
 from onepush_core.events import Events
 from onepush_core.fences import Alone, Fence
 from onepush_core.followup import Followup
 from onepush_core.housekeeping import Housekeeping
-from onepush_core.ids import new_device_id
 from onepush_core.ledger import Ledger
 from onepush_core.metrics import Metrics
 from onepush_core.no_transport import explain, installed_plugins, known_transports
 from onepush_core.objects import (
     App,
     Credentials,
-    DeliveryState,
     Device,
-    Draft,
     Message,
     Outcome,
     Outcomes,
     Receipt,
-    Registration,
 )
 from onepush_core.offering import Offering
 from onepush_core.outlets import Outlet
@@ -79,8 +73,6 @@ PROBE_PATIENCE = 2.0
 SETTLING = 3.0
 """Seconds for which frames on their way are waited for."""
 WATCH = 2.0
-LONGEST_LIFE = 259_200_000
-"""Milliseconds that a message can live."""
 ALONE = Alone()
 # Another worker's probe at the same time does as well; it is not waited for.
 PROBE = "UPDATE probe SET at = ? WHERE key IN (SELECT key FROM probe WHERE key = 1 FOR UPDATE SKIP LOCKED)"
@@ -91,7 +83,7 @@ class Gateway:
 
     For plugins: ``settings``, ``clock``, ``presence``, ``metrics``, ``database`` and ``tables`` (to
     build audience queries), ``find_device``, ``backlog``, ``record``, ``note``, ``confirm``,
-    ``is_cancelled`` and ``on``. ``warning``: what senders are told while nobody can be reached.
+    ``is_cancelled`` and ``on``.
     """
 
     def __init__(
@@ -127,8 +119,7 @@ class Gateway:
             self.clock.monotonic, self._record_written, self.cluster.registry if self.cluster else None
         )
         self._lock = worker_lock(self.database)
-        self._cancelled: dict[int, int] = {}
-        self.warning: str | None = None
+        self._cancelled = Cancelled(self.clock)
         self._greenlets: list[gevent.Greenlet[..., Any]] = []
         self._stopping = Event()
         self.telling = Group()
@@ -139,23 +130,15 @@ class Gateway:
         """Where the database serves several workers, this one's part among them."""
         if not self.engine.shared:
             return None
-        bus = self._open_bus()
+        loaded = [plugin for _, plugin in self.plugins.manager.list_name_plugin()]
+        bus = open_bus(self.settings.cluster.bus, loaded, self.clock.monotonic)
         own = open_engine(self.database, self.settings.store)
         return Cluster(self.engine, own, self.settings.cluster.lease, bus, self.events.tell)
 
-    def _open_bus(self) -> Bus | None:
-        """The bus that a plugin brings for the URL of the settings. Raises ConfigurationError."""
-        url = self.settings.cluster.bus
-        if url is None:
-            return None
-        scheme, separator, _ = url.partition("://")
-        if not separator:
-            raise ConfigurationError("cluster.bus: not a URL: redis://host:port")
-        for _, plugin in self.plugins.manager.list_name_plugin():
-            if scheme in getattr(plugin, "bus_schemes", ()):
-                bus: Bus = plugin.open_bus(url, self.clock.monotonic)  # type: ignore[attr-defined]
-                return bus
-        raise ConfigurationError(f"cluster.bus: no plugin takes {scheme}:// (is onepush-redis installed?)")
+    @property
+    def warning(self) -> str | None:
+        """What senders are told while nobody can be reached."""
+        return self.calls.warning
 
     def fence(self) -> Fence:
         """The fence of what is begun now: a worker that the others gave up must not go on with it."""
@@ -195,9 +178,36 @@ class Gateway:
             cluster.session.leads if cluster else lambda: True,
         )
         self.accepting = Accepting(self.engine, self.plugins, self.audiences, self.clock, self._accepted)
+        self._open_calls()
         if cluster:
             cluster.attach(self.dispatcher, self.offering, self.ledger, self.may_leave)
-            self.events.on("message_cancelled", self._remember_cancelled)
+            self.events.on("message_cancelled", self._cancelled.add)
+
+    def _open_calls(self) -> None:
+        self.calls = Calls(
+            self.engine,
+            self.plugins,
+            self.directory,
+            self.accepting,
+            self.housekeeping,
+            self._cancelled,
+            self.clock,
+            self.events.tell,
+            self._post,
+            self.online,
+        )
+        self.register = self.calls.register
+        self.unregister = self.calls.unregister
+        self.send = self.calls.send
+        self.status = self.calls.status
+        self.deliveries = self.calls.deliveries
+        self.cancel = self.calls.cancel
+        self.devices = self.calls.devices
+
+    def _post(self, transaction: Transaction, event: str, key: int) -> None:
+        """Let the other workers know, where there are any."""
+        if self.cluster:
+            self.cluster.post(transaction, event, key)
 
     def _record_written(self) -> None:
         """Wait until what was handed to connections is in the ledger. Raises StoreUnavailable."""
@@ -294,7 +304,7 @@ class Gateway:
         bits = self.engine.write(lambda transaction: transports.bits_of(transaction, names))
         self.offering.open(self._outlet(implementation, bits) for implementation in found)
         if not found:
-            self.warning = explain(self.plugin_states(), installed_plugins(), known_transports())
+            self.calls.warning = explain(self.plugin_states(), installed_plugins(), known_transports())
             log.warning("no_transport", reason=self.warning)
 
     def _outlet(self, implementation: Any, bits: dict[str, int]) -> Outlet:
@@ -481,103 +491,6 @@ class Gateway:
         if not isinstance(app, App):
             raise AuthenticationFailed()
         return app
-
-    def register(self, app_id: str, registration: Registration) -> str:
-        """Insert or update a device; its id. Raises UnknownApp, InvalidField (a plugin objects)."""
-        app = self.directory.find(app_id)
-        if app is None:
-            raise UnknownApp()
-        for _ in self.plugins.each("check_registration", app=app, registration=registration):
-            pass
-        new_id, now = new_device_id(), self.clock.now()
-        device_id, key, rebound = self.engine.write(
-            lambda transaction: self._register(transaction, app.key, registration, new_id, now)
-        )
-        if rebound:
-            self.events.tell("device_rebound", key)
-        return device_id
-
-    def _register(
-        self, transaction: Transaction, app: int, registration: Registration, new_id: str, now: int
-    ) -> tuple[str, int, bool]:
-        device_id, key, rebound = devices.register(transaction, app, registration, new_id, now)
-        if rebound:
-            self._post(transaction, "device_rebound", key)
-        return device_id, key, rebound
-
-    def _post(self, transaction: Transaction, event: str, key: int) -> None:
-        """Let the other workers know, where there are any."""
-        if self.cluster:
-            self.cluster.post(transaction, event, key)
-
-    def unregister(self, device_id: str) -> None:
-        """Forget a device's address and cancel its queue. Raises UnknownDevice."""
-        now = self.clock.now()
-
-        def job(transaction: Transaction) -> int | None:
-            key = devices.unregister(transaction, device_id, now)
-            if key is not None:
-                self._post(transaction, "device_removed", key)
-            return key
-
-        key = self.engine.write(job)
-        if key is None:
-            raise UnknownDevice()
-        self.events.tell("device_removed", key)
-
-    def send(self, app: App, draft: Draft, idempotency: tuple[str, bytes] | None = None) -> tuple[str, bool]:
-        """Check and store a send: its id, and whether that was a replay.
-
-        ``idempotency``: the caller's key and a digest of what the body means.
-        """
-        if idempotency is None:
-            return self.accepting.accept(app, draft), False
-        return self.accepting.accept_once(app, draft, *idempotency)
-
-    def status(self, app: App, message_id: str) -> dict[str, Any]:
-        """State, counts and times. Raises UnknownMessage."""
-        found = self.engine.read(lambda transaction: reports.message_status(transaction, app.key, message_id))
-        return found if self.warning is None else {**found, "warning": self.warning}
-
-    def deliveries(self, app: App, message_id: str, cursor: str | None, limit: int) -> dict[str, Any]:
-        """A page of deliveries with their trails. Raises UnknownMessage, InvalidField."""
-        after = reports.read_cursor(cursor)
-        return self.engine.read(
-            lambda transaction: reports.message_deliveries(transaction, app.key, message_id, after, limit)
-        )
-
-    def cancel(self, app: App, message_id: str) -> dict[str, Any]:
-        """Cancel what is pending; the status. Raises UnknownMessage."""
-        row = self.engine.read(lambda transaction: messages.find_by_id(transaction, app.key, message_id))
-        if row is None:
-            raise UnknownMessage()
-        key: int = row[0]
-
-        def job(transaction: Transaction) -> bool:
-            cancelled = messages.mark_cancelled(transaction, key)
-            if cancelled:
-                self._post(transaction, "message_cancelled", key)
-            return cancelled
-
-        if self.engine.write(job):
-            self._remember_cancelled(key)
-            self.housekeeping.end_message(key, DeliveryState.CANCELLED)
-        return self.status(app, message_id)
-
-    def _remember_cancelled(self, key: int) -> None:
-        """For as long as a message lives at the most."""
-        now = self.clock.now()
-        self._cancelled = {one: until for one, until in self._cancelled.items() if until > now}
-        self._cancelled[key] = now + LONGEST_LIFE
-
-    def devices(self, app: App, alias: str, cursor: str | None, limit: int) -> dict[str, Any]:
-        """A page of an alias's devices. Raises InvalidField."""
-        after = reports.read_cursor(cursor)
-        found = self.engine.read(
-            lambda transaction: reports.device_list(transaction, app.key, alias, after, limit)
-        )
-        online = self.online([one.device.key for one in found])
-        return reports.device_page(found, online, limit)
 
     # --- for operators -----------------------------------------------------------------------
 
