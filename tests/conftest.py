@@ -7,17 +7,9 @@ monkey.patch_all()
 import threading
 
 import pytest
-from hypothesis import HealthCheck
-from hypothesis import settings as hypothesis_settings
 
 from harness.databases import ON_POSTGRES, REQUIRED, empty_databases, missing_server
 from harness.process import GatewayProcess
-
-# How long an example takes says how busy the machine is.
-hypothesis_settings.register_profile(
-    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
-hypothesis_settings.load_profile("any machine")
 
 
 def pytest_configure(config):

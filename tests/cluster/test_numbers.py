@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.examples import any_machine
 from onepush_core.cluster.handover import DOUBT, Doubt, Numbers
 
 
@@ -39,6 +40,7 @@ def test_doubt_is_about_each_device_once():
     assert doubt.suspects([1, 2], 13.0 + DOUBT) == []
 
 
+@any_machine
 @given(st.lists(st.integers(1, 20)))
 def test_numbers_take_each_once(given_numbers):
     """However often and in whatever order they come: each is taken once."""

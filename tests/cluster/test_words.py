@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.examples import any_machine
 from onepush_core.cluster.words import HandOver, LetGo, Notice, Released, Wake, decode, encode, hand_over
 from onepush_core.objects import App, Message, Selector
 
@@ -44,6 +45,7 @@ def test_hand_over_of_a_repeat_says_how_often():
     assert (word.fresh, word.attempts) == (False, [1, 3])
 
 
+@any_machine
 @given(st.binary(max_size=200))
 def test_decode_takes_anything(payload):
     """What is no word is None, never an error: another version may speak."""

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.examples import any_machine
 from onepush_core.api.strict_json import MAX_DEPTH, parse
 from onepush_core.errors import InvalidJson
 from tests.core.api_doubles import RecordingGateway, client_of, send_body
@@ -79,6 +80,7 @@ def test_parse_takes_32_levels():
         assert parse(body) == json.loads(body)
 
 
+@any_machine
 @given(st.binary(max_size=200))
 def test_parse_survives_any_bytes(body):
     """Whatever arrives is either decoded or refused; no other error comes out."""
@@ -99,6 +101,7 @@ PLAIN = st.recursive(
 )
 
 
+@any_machine
 @given(PLAIN, st.booleans())
 def test_parse_agrees_with_plain_json(value, ensure_ascii):
     """Good JSON is decoded as Python decodes it, unless it holds a NUL."""

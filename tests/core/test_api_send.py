@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.examples import any_machine
 from onepush_core.errors import UnknownAudienceType
 from onepush_core.objects import Draft, Selector
 from tests.core.api_doubles import APP, KEY, RecordingGateway, client_of, error, send_body
@@ -241,6 +242,7 @@ JSON = st.recursive(
 CLIENT = client_of(RecordingGateway())
 
 
+@any_machine
 @given(st.dictionaries(st.sampled_from([*OPTIONAL, *send_body()]), JSON, max_size=4))
 def test_send_survives_any_values(changes):
     """Whatever stands in the fields, the answer is a success or a clean refusal."""

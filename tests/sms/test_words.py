@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from harness.examples import any_machine
 from onepush_core import ConfigurationError
 from onepush_sms.numbers import digest, parse_number, spellings
 from onepush_sms.objects import Sms, safe_code
@@ -88,6 +89,7 @@ def test_segments_are_counted(text, segments):
     assert count_segments(text) == segments
 
 
+@any_machine
 @given(some.text(max_size=500))
 def test_segments_hold_text(text):
     """The segments have room for the text, and one less would not have."""

@@ -3,9 +3,10 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.examples import any_machine
 from onepush_core import App, InvalidAudience, Message, Selector
 from onepush_core.store.audience import read_page
 from onepush_tags.audience import resolve
@@ -42,7 +43,7 @@ def expression(text):
     return Selector("TAG_EXPR", (text,))
 
 
-@settings(deadline=None)
+@any_machine
 @given(
     st.lists(devices, max_size=12),
     formulas,
@@ -70,7 +71,7 @@ def test_audience_equals_brute_force(registered, formula, app, platform, tenant,
     assert found == wanted
 
 
-@settings(deadline=None)
+@any_machine
 @given(
     st.lists(devices, max_size=12),
     st.dictionaries(

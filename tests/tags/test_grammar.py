@@ -1,9 +1,10 @@
 """The text form of expressions: what it means, and where an error points."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.examples import any_machine
 from onepush_core import InvalidAudience
 from onepush_tags.expression import AllOf, AnyOf, Has
 from onepush_tags.grammar import parse
@@ -91,7 +92,7 @@ def test_grammar_refuses_long_text():
         parse(" " * 4096 + "a")
 
 
-@settings(deadline=None)
+@any_machine
 @given(st.text(max_size=60) | st.text("ab&|!() ", max_size=60))
 def test_grammar_reads_or_refuses_any_text(text):
     """No text makes anything but an expression or a clear error."""

@@ -1,9 +1,10 @@
 """Plans: which tags are read, and that their arms find what the expression means."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.examples import any_machine
 from onepush_tags.expression import AllOf, AnyOf, Has, negated
 from onepush_tags.grammar import parse
 from onepush_tags.plan import Arm, has_choice, plan
@@ -36,14 +37,14 @@ def finds(arm, carried):
     return arm.condition is None or holds(arm.condition, carried)
 
 
-@settings(deadline=None)
+@any_machine
 @given(expressions, st.dictionaries(st.sampled_from(TAGS), st.integers(0, 9)), st.sets(st.sampled_from(TAGS)))
 def test_plan_finds_what_expression_means(expression, weights, carried):
     """Whatever the weights, the arms together find a device exactly when the expression holds of it."""
     assert any(finds(arm, carried) for arm in plan(expression, weights)) == holds(expression, carried)
 
 
-@settings(deadline=None)
+@any_machine
 @given(expressions, st.sets(st.sampled_from(TAGS)))
 def test_negation_holds_when_expression_does_not(expression, carried):
     """De Morgan's laws, on any expression."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.examples import any_machine
 from onepush_core import Status
 from onepush_ws.connection import DRAINING, LIVE
 from onepush_ws.drain import PAGE
@@ -198,7 +199,7 @@ STEPS = st.lists(
 
 
 @given(STEPS)
-@settings(max_examples=500, deadline=None)
+@settings(any_machine, max_examples=500)
 def test_every_message_arrives_once_and_in_order(steps):
     """However accepting, offering, connecting, losing and draining mix: all arrive, once, in order."""
     journey = Journey()

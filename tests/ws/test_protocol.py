@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.frames import Close, Frame, Opcode
 
+from harness.examples import any_machine
 from onepush_core import Message
 from onepush_ws.frames import FrameCache, build_frames, encode_message
 from onepush_ws.inbox import Inbox
@@ -21,6 +22,7 @@ from tests.ws.raw import CONTINUATION, PING, TEXT, client_frame
 MESSAGE = Message(key=1, id="m", app=APP, alert="a", accepted_at=0, expires_at=1)
 
 
+@any_machine
 @given(st.binary(max_size=70_000) | st.sampled_from([125, 126, 65_535, 65_536]).map(bytes))
 def test_server_frame_equals_library_frame(payload):
     """Our frames are the library's, byte for byte, at every length."""
@@ -33,6 +35,7 @@ def test_close_frame_equals_library_frame():
     assert close_frame(1012, "restarting") == Frame(Opcode.CLOSE, payload).serialize(mask=False)
 
 
+@any_machine
 @given(st.text(max_size=125), st.binary(min_size=4, max_size=4), st.binary(max_size=20))
 def test_short_text_reads_masked_frame(text, mask, rest):
     """A short text comes out as it went in, and what follows is left alone."""
@@ -41,6 +44,7 @@ def test_short_text_reads_masked_frame(text, mask, rest):
     assert short_text(b"xx" + frame + rest, 2) == (payload.decode(), 2 + len(frame))
 
 
+@any_machine
 @given(st.binary(max_size=140))
 def test_short_text_agrees_with_library(data):
     """Whatever the fast path takes, the library takes as the same text."""
@@ -67,6 +71,7 @@ STREAM = [
 ]
 
 
+@any_machine
 @given(st.lists(st.integers(1, 600), max_size=8))
 def test_inbox_understands_any_cut(cuts):
     """However the bytes are cut: the same texts, the same pong, nothing held at the end."""
