@@ -5,9 +5,11 @@ import os
 import subprocess
 import sys
 
+from harness.process import NOWHERE
+
 PATIENCE = 20
-# No plugin, so that what is installed here does not matter to these tests.
-ENVIRONMENT = {"ONEPUSH_PLUGINS_LOAD": ""}
+# No plugin, and nobody to ask: what is installed here, or runs, does not matter to these tests.
+ENVIRONMENT = {"ONEPUSH_PLUGINS_LOAD": "", "ONEPUSH_BIND": NOWHERE}
 
 
 class Onepush:

@@ -1,20 +1,22 @@
 """What lies in deploy/ is accepted by those who will read it."""
 
+import os
 import re
 import subprocess
 import sys
 
 import pytest
 
-from harness.process import free_port
+from harness.process import NOWHERE, free_port
 from tests.deploy.proxies import DEPLOY, Certificate, haproxy_configuration, is_installed, nginx_configuration
 
 PLUGINS = {"ws", "oppo", "sms", "tags"}
 
 
-def run(*command):
+def run(*command, **variables):
     """Run a command; (exit code, all it said)."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    environ = {**os.environ, **variables}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -22,10 +24,9 @@ def list_plugins(folder, text):
     """What ``onepush plugins`` makes of a configuration."""
     config = folder / "onepush.toml"
     config.write_text(text)
-    database = f"sqlite:///{folder}/onepush.db"
-    return run(
-        sys.executable, "-m", "onepush_core", "plugins", "--config", str(config), "--database", database
-    )
+    options = ["--config", str(config), "--database", f"sqlite:///{folder}/onepush.db"]
+    # A gateway that runs at its address would be asked.
+    return run(sys.executable, "-m", "onepush_core", "plugins", *options, ONEPUSH_BIND=NOWHERE)
 
 
 def states(output):

@@ -9,6 +9,8 @@ import sysconfig
 import venv
 from pathlib import Path
 
+from harness.process import NOWHERE
+
 OFFLINE = ("--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check", "--quiet")
 SHIMS = {
     "onepush": 'exec "{python}" -m onepush_core "$@"',
@@ -40,11 +42,14 @@ class FreshVenv:
         return {**clean, "PATH": f"{self.bin}{os.pathsep}{os.environ['PATH']}", **more}
 
     def run(self, *command: str, folder: Path) -> str:
-        """Run a command in a folder; what it printed. Raises AssertionError when it fails."""
+        """Run a command in a folder; what it printed. Raises AssertionError when it fails.
+
+        A gateway that happens to run on this machine is not asked.
+        """
         done = subprocess.run(
             command,
             cwd=folder,
-            env=self.environment(),
+            env=self.environment(ONEPUSH_BIND=NOWHERE),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

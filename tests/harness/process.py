@@ -29,6 +29,10 @@ Table = dict[str, Any]
 ONLY_SOCKETS: Table = {"load": ["ws"], "required": ["ws"]}
 
 
+NOWHERE = "127.0.0.1:1"
+"""An address at which nobody listens."""
+
+
 def free_port(host: str = "127.0.0.1") -> int:
     """A loopback port on which nobody listens just now."""
     with socket.create_server((host, 0)) as listener:

@@ -75,7 +75,8 @@ def test_greenlets_race_for_a_device(start_worker):
 
 def test_lossy_bus_loses_and_repeats(start_worker):
     """The double that other tests use: a third is lost, a third comes twice, in order."""
-    one, two = start_worker(1), start_worker(2)
+    # A link that is late by its timeout is given up, with all that is on its way.
+    one, two = (start_worker(number, timeout=10.0) for number in (1, 2))
     lossy = onepush_lossy.LossyBus(one.bus, random.Random(3))
     for number in range(1000):
         assert lossy.publish(2, b"%04d" % number)

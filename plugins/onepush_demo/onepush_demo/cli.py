@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from typing import IO, Any
@@ -20,16 +21,24 @@ class DemoFailed(click.ClickException):
         click.echo(f"onepush: {self.message}", file=file, err=file is None)
 
 
-def ask(*command: str, database: str) -> Any:
+def ask(*command: str, database: str, **variables: str) -> Any:
     """What ``onepush COMMAND --json`` answers. Raises DemoFailed with its own words."""
     done = subprocess.run(
-        [*ONEPUSH, *command, "--json", "--database", database], capture_output=True, text=True, check=False
+        [*ONEPUSH, *command, "--json", "--database", database],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         raise DemoFailed(done.stderr.strip().removeprefix("onepush: "))
     return json.loads(done.stdout)
 
 
-def idle_plugins(database: str) -> set[str]:
-    """Names of the plugins that are installed and loaded, and that nobody has configured."""
-    return {one["name"] for one in ask("plugins", database=database) if one["state"] == "idle"}
+def idle_plugins(database: str, bind: str) -> set[str]:
+    """Names of the plugins that are installed and loaded, and that nobody has configured.
+
+    ``bind``: where the demo's gateway is to listen; another one, elsewhere, has nothing to say.
+    """
+    found = ask("plugins", database=database, ONEPUSH_BIND=bind)
+    return {one["name"] for one in found if one["state"] == "idle"}

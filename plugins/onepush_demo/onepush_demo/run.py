@@ -51,7 +51,7 @@ def run_demo(bind: str, database: str, once: bool, environ: Mapping[str, str]) -
     screen.show_app(app, key_file(database))
     url = f"http://{bind}"
     with ExitStack() as stack:
-        channels = _open_channels(stack, database, environ)
+        channels = _open_channels(stack, bind, database, environ)
         variables = {**environ, **channels.settings(url)}
         process = stack.enter_context(gateway_process(bind, database, variables))
         session = stack.enter_context(requests.Session())
@@ -67,8 +67,8 @@ def run_demo(bind: str, database: str, once: bool, environ: Mapping[str, str]) -
             raise DemoFailed("the gateway has ended")
 
 
-def _open_channels(stack: ExitStack, database: str, environ: Mapping[str, str]) -> Channels:
-    idle = idle_plugins(database)
+def _open_channels(stack: ExitStack, bind: str, database: str, environ: Mapping[str, str]) -> Channels:
+    idle = idle_plugins(database, bind)
     phones = stack.enter_context(oppo.emulator(environ)) if "oppo" in idle else None
     return Channels(phones, data_folder(database) / "sms.log" if "sms" in idle else None)
 
