@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import _socket
 import fcntl
+import os
 import socket
 import termios
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from typing import Any, cast
 from weakref import WeakSet
@@ -145,4 +146,6 @@ def end_when_silent(connection: socket.socket) -> None:
     """End a connection unless there is something to read on it. Raises OSError, ValueError."""
     unread = fcntl.ioctl(connection, termios.FIONREAD, bytes(4))  # a gevent socket's recv would wait
     if not any(unread):
-        connection.shutdown(socket.SHUT_RDWR)
+        # By another descriptor: whoever reads finds the end, where gevent's shutdown would raise in him.
+        with closing(_socket.socket(fileno=os.dup(connection.fileno()))) as same:
+            same.shutdown(socket.SHUT_RDWR)

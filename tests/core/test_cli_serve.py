@@ -123,7 +123,7 @@ def test_serve_refuses_database_in_use(tmp_path):
 
 
 def test_serve_stops_soon_with_idle_connection(tmp_path):
-    """TERM ends master and worker within five seconds though a client keeps a connection open."""
+    """TERM ends master and worker within five seconds though a client keeps a connection open: no error."""
     gateway = GatewayProcess(tmp_path, NO_PLUGINS).start()
     worker = gateway.worker()
     with socket.create_connection(("127.0.0.1", gateway.port)) as idle:
@@ -132,6 +132,7 @@ def test_serve_stops_soon_with_idle_connection(tmp_path):
         assert gateway.terminate() < SOON
     assert gateway.process.returncode == 0
     assert not is_alive(worker)
+    assert "error" not in gateway.log_text()
 
 
 def test_serve_takes_port_over_from_orphaned_worker(tmp_path):
