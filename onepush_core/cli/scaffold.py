@@ -45,7 +45,9 @@ OF_TEMPLATE = Names("pigeon", "pigeon", "Pigeon", "PIGEON")
 def names_of(name: str) -> Names:
     """All spellings of a new plugin's name. Raises BadName."""
     if not NAME.fullmatch(name) or len(name) > LONGEST:
-        raise BadName(f"{name[:64]!r} is not 1 to {LONGEST} lower-case letters, digits and hyphens")
+        raise BadName(
+            f"{name[:64]!r} is not a letter and up to {LONGEST - 1} lower-case letters, digits and hyphens"
+        )
     if name in RESERVED:
         raise BadName(f"{name!r} is a word of the core's own")
     if name in {point.name for point in entry_points_of("onepush")}:

@@ -63,7 +63,7 @@ def message_body(
 ) -> dict[str, Any]:
     """The body of the send call; what was not given is left out."""
     if to_all == bool(audiences):
-        raise click.UsageError("name the audience with --to NAME, or use --all")
+        raise click.UsageError("name the audience with --to NAME or use --all, one of both")
     body = {name: value for name, value in fields.items() if value is not None}
     body["audiences"] = ["ALL"] if to_all else list(audiences)
     body["audienceType"] = audience_type or "ALIAS"

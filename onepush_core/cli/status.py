@@ -122,4 +122,5 @@ def _progress_bar(found: dict[str, Any]) -> ProgressBar[dict[str, Any]]:
         width=30,
         file=sys.stderr,
         item_show_func=_shown,
+        hidden=not sys.stderr.isatty(),
     )

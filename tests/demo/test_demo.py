@@ -156,6 +156,23 @@ def test_demo_only_serves_without_key(start_demo, tmp_path):
     assert "appKey" not in demo.text()
 
 
+@pytest.mark.parametrize("command", [["disable"], ["rotate-key", "rotate-key"]])
+def test_demo_only_serves_when_key_opens_nothing(start_demo, tmp_path, command):
+    """The app is disabled, or its key in the file is one before the last: how to go on, and no failure."""
+    first = start_demo()
+    first.await_serving()
+    [app] = re.findall(r"appId   (\S+)", first.text())
+    first.end(signal.SIGINT)
+    for word in command:
+        change = [sys.executable, "-m", "onepush_core", "app", word, app]
+        subprocess.run([*change, "--database", "sqlite:///var/onepush.db"], cwd=tmp_path, check=True)
+    second = start_demo()
+    second.await_serving()
+    assert "app enable APP_ID" in second.text()
+    assert "So the demo only serves." in second.text()
+    assert second.steps() == []
+
+
 def test_demo_takes_gateway_along_when_killed(start_demo):
     """Kill -9 of the demo ends the gateway too."""
     demo = start_demo()

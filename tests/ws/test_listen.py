@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 
@@ -16,9 +17,9 @@ PROGRAM = "from onepush_ws.listen import listen; listen()"
 class Listener:
     """The command as a process."""
 
-    def __init__(self, server, device, *options):
+    def __init__(self, server, device, *options, program=("-c", PROGRAM)):
         url = f"http://127.0.0.1:{server.port}"
-        command = [sys.executable, "-c", PROGRAM, "--url", url, "--device", device, *options]
+        command = [sys.executable, *program, "--url", url, "--device", device, *options]
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True)
 
@@ -37,6 +38,14 @@ def test_listen_prints_backlog_and_confirms(server, device):
     code, lines, _ = Listener(server, device, "--count", "1", "--confirm").finish()
     assert (code, lines) == (0, [f"{message}  MSG  T: grüße  [1]  [confirm wanted]"])
     server.await_confirm(message, device)
+
+
+def test_listen_ends_on_interrupt(server, device):
+    """Ctrl-C: quietly, with 130."""
+    listener = Listener(server, device, program=["-m", "onepush_core", "listen"])
+    listener.await_connection()
+    listener.process.send_signal(signal.SIGINT)
+    assert listener.finish() == (130, [], "")
 
 
 def test_listen_prints_json(server, device):

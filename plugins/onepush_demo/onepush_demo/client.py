@@ -26,6 +26,10 @@ class Client:
         self._app = app
         self._session = session
 
+    def is_welcome(self) -> bool:
+        """Whether the gateway takes the app's key."""
+        return self._call("/v1/devices?alias=demo-user").status_code != requests.codes.unauthorized
+
     def register(self, alias: str, platform: str, token: str, **more: str) -> str:
         """Register a device; its id. The same token is the same device."""
         body = {"appId": self._app.app_id, "alias": alias, "platform": platform, "nativeToken": token, **more}
@@ -62,8 +66,11 @@ class Client:
             time.sleep(PAUSE)
 
     def _get(self, path: str) -> dict[str, Any]:
+        return _content(self._call(path))
+
+    def _call(self, path: str) -> requests.Response:
         credentials = (self._app.app_id, self._app.key)
-        return _content(self._session.get(self.url + path, auth=credentials, timeout=PATIENCE))
+        return self._session.get(self.url + path, auth=credentials, timeout=PATIENCE)
 
     def _post(self, path: str, body: Mapping[str, object]) -> dict[str, Any]:
         return _content(self._session.post(self.url + path, json=body, timeout=PATIENCE))

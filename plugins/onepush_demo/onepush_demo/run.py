@@ -57,13 +57,19 @@ def run_demo(bind: str, database: str, once: bool, environ: Mapping[str, str]) -
         session = stack.enter_context(requests.Session())
         session.trust_env = False
         await_ready(process, url, session)
+        if app and not Client(url, app, session).is_welcome():
+            screen.show_unknown_key(key_file(database))
+            app = None
         if app:
             _play(channels.journeys(Client(url, app, session)))
+        if once:
+            return
+        if app:
             screen.show_commands(app, key_file(database), url)
         screen.show_serving(url)
         if channels.phones:
             channels.phones.forward(screen.show_phone)
-        if not once and process.wait():
+        if process.wait():
             raise DemoFailed("the gateway has ended")
 
 

@@ -20,7 +20,7 @@ WIDTH = 58
 def show_app(app: Credentials | None, key_file: Path) -> None:
     """Say who sends: with the key on the first start, without it later."""
     if app is None:
-        show_unknown_key()
+        show_unknown_key(key_file)
     elif app.new:
         click.echo(f"Created the app {click.style('demo', bold=True)}:")
         click.echo(f"  appId   {app.app_id}")
@@ -31,10 +31,12 @@ def show_app(app: Credentials | None, key_file: Path) -> None:
         show_administration(app.app_id)
 
 
-def show_unknown_key() -> None:
-    """Say how to go on when the app is there and its key is not."""
-    click.echo("There is an app demo already, but its key is not here, so the demo only serves.")
+def show_unknown_key(key_file: Path) -> None:
+    """Say how to go on when the app is there and cannot be used."""
+    click.echo(f"There is an app demo already, but it is disabled, or its key is not in {key_file}.")
+    click.echo("So the demo only serves.")
     click.echo(f"  {program()} app list")
+    click.echo(f"  {program()} app enable APP_ID")
     click.echo(f"  {program()} app rotate-key APP_ID    prints a new key")
 
 
