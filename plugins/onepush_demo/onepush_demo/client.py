@@ -11,6 +11,7 @@ import requests
 from onepush_demo.credentials import Credentials
 
 PATIENCE = 10.0  # seconds for any one thing to happen
+UNAUTHORIZED = 401
 PAUSE = 0.005  # seconds between two status calls
 
 
@@ -28,7 +29,7 @@ class Client:
 
     def is_welcome(self) -> bool:
         """Whether the gateway takes the app's key."""
-        return self._call("/v1/devices?alias=demo-user").status_code != requests.codes.unauthorized
+        return self._call("/v1/devices?alias=demo-user").status_code != UNAUTHORIZED
 
     def register(self, alias: str, platform: str, token: str, **more: str) -> str:
         """Register a device; its id. The same token is the same device."""
