@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from onepush_core.clock import Clock
-
-LONGEST_LIFE = 259_200_000
-"""Milliseconds that a message can live."""
+REMEMBERED = 100_000
+"""Messages that are remembered: what is on its way was read from the ledger seconds ago."""
 
 
 class Cancelled:
-    """Their keys, each remembered for as long as a message lives at the most."""
+    """The keys of those that were cancelled last."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._until: dict[int, int] = {}
+    def __init__(self) -> None:
+        self._keys: dict[int, None] = {}
 
     def add(self, key: int) -> None:
         """This message was cancelled just now."""
-        now = self._clock.now()
-        self._until = {one: until for one, until in self._until.items() if until > now}
-        self._until[key] = now + LONGEST_LIFE
+        if len(self._keys) >= REMEMBERED:
+            del self._keys[next(iter(self._keys))]
+        self._keys[key] = None
 
     def __contains__(self, key: int) -> bool:
-        return key in self._until
+        return key in self._keys

@@ -21,6 +21,8 @@ from onepush_core.store.transaction import Transaction
 log = structlog.get_logger("onepush.followup")
 BATCH = 1000
 LOOK = 0.5
+FRESH = 1.0
+"""Seconds for which what was claimed is taken to stand in the ledger as it was read."""
 
 
 class Followup:
@@ -68,9 +70,18 @@ class Followup:
         by_message: dict[int, list[Due]] = {}
         for one in claimed:
             by_message.setdefault(one.message, []).append(one)
-        for key, group in sorted(by_message.items()):  # a first delivery that was late keeps its place
+        began = self._clock.monotonic()
+        groups = sorted(by_message.items())  # a first delivery that was late keeps its place
+        for number, (key, group) in enumerate(groups):
+            if self._clock.monotonic() - began > FRESH:
+                self._give_back([one for _, rest in groups[number:] for one in rest], now, fence)
+                return True
             self._offer(found.get(key), group, now, fence)
         return len(claimed) == BATCH
+
+    def _give_back(self, rest: Sequence[Due], now: int, fence: Fence) -> None:
+        """There was no time for these; some may have been delivered otherwise since they were claimed."""
+        self._engine.write(lambda transaction: due.give_back(transaction, rest, now, now + LEASE, fence.key))
 
     def _offer(self, message: Message | None, group: Sequence[Due], now: int, fence: Fence) -> None:
         if message is None or message.expires_at <= now or self._is_cancelled(message):

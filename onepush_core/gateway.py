@@ -119,7 +119,7 @@ class Gateway:
             self.clock.monotonic, self._record_written, self.cluster.registry if self.cluster else None
         )
         self._lock = worker_lock(self.database)
-        self._cancelled = Cancelled(self.clock)
+        self._cancelled = Cancelled()
         self._greenlets: list[gevent.Greenlet[..., Any]] = []
         self._stopping = Event()
         self.telling = Group()

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("onepush.serve")
 PORT_PATIENCE = 1.5  # seconds: the worker of a killed master notices within one and lets go of the port
 STOP_PATIENCE = 4.0  # seconds until a worker leaves, its gateway stopped or not
+CLOSING = 1.0  # of these for the end of the gateway, whoever has not sent his request by then
 BOOT_PAUSE = 1.0  # seconds until a worker that could not take another's place is followed by the next
 BOOT_FAILURES = (Arbiter.WORKER_BOOT_ERROR, Arbiter.APP_LOAD_ERROR)
 
@@ -185,12 +186,23 @@ class Server(BaseApplication):
         sys.exit(0)
 
     def _stop(self, worker: HttpWorker) -> None:
+        patient_until = time.monotonic() + STOP_PATIENCE - CLOSING
         self.gateway.stop()
+        timer = gevent.Timeout(max(patient_until - time.monotonic(), CLOSING / 2))
+        try:
+            with timer:
+                self._finish_requests(worker)
+        except gevent.Timeout as late:
+            if late is not timer:
+                raise
+            log.warning("requests_cut_off")
+        self.gateway.close()
+
+    def _finish_requests(self, worker: HttpWorker) -> None:
         worker.stop_listening()
         self.requests.wait()
         self.requests.close_idle()
         self.requests.wait()
-        self.gateway.close()
 
 
 def relieve_collector() -> None:

@@ -26,8 +26,8 @@ from onepush_core.store.engine import Engine
 from onepush_core.store.transaction import Transaction
 
 log = structlog.get_logger("onepush.cluster")
-CATCHING_UP = 2.0
-"""Seconds for which a lane that was taken over waits for what came in before."""
+CATCHING_UP = 30.0
+"""Seconds for which a lane that was taken over waits at most for what came in before."""
 LATE = 5.0
 """Seconds for which a first delivery that is late waits for its place."""
 AGAIN = 0.5
@@ -133,13 +133,15 @@ class Cluster:
         self.outgoing.hand_over(message, holders, attempts, fence)
 
     def offer_late(self, message: Message, due: Sequence[Due]) -> list[int]:
-        """Offer first deliveries that came due to devices that are here after what others handed over."""
-        here = [
-            one.device.key for one in due if not one.device.attempts and self.registry.holds(one.device.key)
-        ]
+        """Offer first deliveries that came due to devices that are here after what others handed over.
+
+        Who has come here meanwhile has them from its backlog.
+        """
+        first = [one.device.key for one in due if not one.device.attempts]
+        here = list(filter(self.registry.holds, first))
         if here:
             self._incoming.offer_late(message, here, LATE)
-        return here
+        return sorted({*here, *filter(self.registry.holds, first)})
 
     def catch_up(self, app: int, until: int) -> None:
         """Deliver what others have handed to this worker before it takes their place (waits).

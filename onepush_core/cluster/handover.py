@@ -39,6 +39,10 @@ APPS = 10_000
 """Apps whose place is remembered."""
 DOUBT = 60.0
 """Seconds after a gap in which a device may miss something; what was lost comes due sooner."""
+MOVED = 2_000
+"""Milliseconds before a page was handed over: who has connected since then may have got it elsewhere. The
+hosts' clocks may differ by a part of it, and the page was stored another part before.
+"""
 SETTLING = 3.0
 """Seconds for which frames on their way are waited for before the ledger is asked."""
 
@@ -101,7 +105,8 @@ class Outgoing:
     ) -> None:
         self._numbers[worker] += 1
         known = None if attempts is None else [attempts.get(key, 0) for key in keys]
-        word = hand_over(fence.key, worker, self._numbers[worker], message, keys, known)
+        at = round(time.time() * 1000)
+        word = hand_over(fence.key, worker, self._numbers[worker], message, keys, known, at)
         # What comes due again was not heard of: the fast way may have lost it, and could do so again.
         say = self._exchange.tell if attempts is None else self._exchange.post
         say(worker, word, fence)
@@ -204,7 +209,8 @@ class Incoming:
 
     In order, a first delivery goes straight to the sockets. Where something may be missing, or have been
     delivered before, the ledger tells what is open and goes first, so that the order of each device holds.
-    As a page that is missing may have been any device's, that is done once for each device after a gap.
+    As a page that is missing may have been any device's, that is done once for each device after a gap. So
+    it is for devices that were elsewhere when the page was handed over, or may have been.
     ``is_ours(app)``: whether this worker dispatches for this app, by now.
     """
 
@@ -250,13 +256,17 @@ class Incoming:
             try:
                 work()
             except Exception as error:
-                # Its devices come due again.
+                # Its devices come due again; what they are handed until then is not the next for them.
+                self._doubt.begin(time.monotonic())
                 expected = isinstance(error, OnepushError)
                 log.error("hand_over_failed", error=type(error).__name__, exc_info=not expected)
                 gevent.sleep(0)
 
     def catch_up(self, app: int, until: int, patience: float) -> None:
-        """Wait until all that has come in so far is done, and what got lost on the way here, too."""
+        """Wait until all that has come in so far is done, and what got lost on the way here, too.
+
+        What is dispatched before that overtakes it.
+        """
         self._work_in_turn(partial(self._offer_missing, app, until), patience)
 
     def _offer_missing(self, app: int, until: int) -> None:
@@ -278,7 +288,7 @@ class Incoming:
             return
         is_newest = word.fresh and self._places.is_newest(word.app[0], word.key)
         is_next = self._is_next(word, in_order)
-        unsure = self._doubt.suspects(word.devices, time.monotonic()) if is_next else word.devices
+        unsure = self._find_unsure(word) if is_next else word.devices
         if unsure:
             attempts = dict(zip(word.devices, word.attempts, strict=True)) if not word.fresh else {}
             self._offer_what_is_open(unsure, word.key, attempts, lease)
@@ -288,6 +298,10 @@ class Incoming:
         if is_newest:  # what comes again is looked up no further than that; later ones may be missing, too
             self._doubt.clear(unsure)
         self._registry.disown(word.devices)
+
+    def _find_unsure(self, word: HandOver) -> list[int]:
+        suspects = self._doubt.suspects(word.devices, time.monotonic())
+        return sorted({*suspects, *self._registry.came_since(word.devices, word.at - MOVED)})
 
     def _is_next(self, word: HandOver, in_order: bool) -> bool:
         """Whether nothing is missing just before this page, and nobody else has delivered it."""
@@ -302,12 +316,17 @@ class Incoming:
     def _offer_what_is_open(
         self, devices: Sequence[int], message: int, attempts: Mapping[int, int], lease: Lease
     ) -> None:
+        """Who connects after the ledger was read gets all of it from its backlog, and nothing twice."""
         self._local.settle(SETTLING)
         self._ledger.flush()
+        before = self._registry.connections(devices)
         for found, due in self._engine.read(
-            lambda transaction: _open(transaction, devices, message, attempts)
+            lambda transaction: _open(transaction, sorted(before), message, attempts)
         ):
-            self._local.offer_again_here(found, due, lease)
+            now = self._registry.connections(before)
+            due = [one for one in due if now.get(one.device.key) == before[one.device.key]]
+            if due:
+                self._local.offer_again_here(found, due, lease)
 
     def offer_late(self, message: Message, devices: Sequence[int], patience: float) -> None:
         """A first delivery that came due to devices that are here: in its place among what comes in."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import gevent
@@ -68,6 +69,7 @@ class Registry:
         self._record = record
         self._numbers = 0
         self._held: dict[int, int] = {}
+        self._since: dict[int, int] = {}
         self._live: set[int] = set()
         self._announced: set[int] = set()
         self._new: dict[int, Claim] = {}
@@ -114,6 +116,7 @@ class Registry:
         claim.number = self._numbers
         self._claims[device] = self._new[device] = claim
         self._held[device] = self._numbers
+        self._since[device] = round(time.time() * 1000)
         if self._bus is not None:
             self._bus.hold(device, self._numbers)
         return claim
@@ -121,6 +124,7 @@ class Registry:
     def discard(self, device: int) -> None:
         """It is not connected here any more."""
         number = self._held.pop(device, None)
+        self._since.pop(device, None)
         self._live.discard(device)
         self._announced.discard(device)
         if number is None:
@@ -145,6 +149,10 @@ class Registry:
         """Whether the device is connected here, or about to."""
         return device in self._held
 
+    def came_since(self, devices: Iterable[int], at: int) -> list[int]:
+        """Those of these devices that have begun to connect here since, in milliseconds since the epoch."""
+        return [device for device in devices if self._since.get(device, 0) >= at]
+
     def when_alone(self, device: int, callback: Callable[[], object]) -> None:
         """Call back when all know that the device is here, and who held it has recorded what it got.
 
@@ -162,6 +170,14 @@ class Registry:
         """Whether that is so by now."""
         claim = self._claims.get(device)
         return claim is None or claim.clear.is_set()
+
+    def connections(self, devices: Iterable[int]) -> dict[int, tuple[int, bool]]:
+        """Of those that are here: the number of the connection, and whether the device is nowhere else.
+
+        When either changes, a connection reads its backlog, unless none comes of it.
+        """
+        held = self._held
+        return {device: (held[device], self.is_alone(device)) for device in devices if device in held}
 
     def find(self, devices: Sequence[int]) -> dict[int, int]:
         """Which worker holds which of these devices (waits). Raises StoreUnavailable.

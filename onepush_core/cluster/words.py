@@ -18,7 +18,8 @@ class HandOver(msgspec.Struct, frozen=True, array_like=True, tag="h"):
     """Offer this message to these devices, whose sockets the receiver holds.
 
     ``number`` counts what ``sender`` has handed to this receiver, without gaps. ``fresh``: a first
-    delivery, from the lane; else ``attempts`` says how often each device was handed it before.
+    delivery, from the lane; else ``attempts`` says how often each device was handed it before. ``at``: when
+    the sender handed it over, in milliseconds since the epoch.
     """
 
     sender: int
@@ -30,6 +31,7 @@ class HandOver(msgspec.Struct, frozen=True, array_like=True, tag="h"):
     devices: list[int]
     fresh: bool
     attempts: list[int] = []
+    at: int = 0
 
     @property
     def message(self) -> Message:
@@ -89,6 +91,7 @@ def hand_over(
     message: Message,
     devices: list[int],
     attempts: list[int] | None,
+    at: int,
 ) -> HandOver:
     """A message for devices of another worker; ``attempts``: None when this is the first delivery."""
     app: App = message.app
@@ -102,4 +105,5 @@ def hand_over(
         devices,
         attempts is None,
         attempts or [],
+        at,
     )

@@ -55,6 +55,15 @@ def claim_due(transaction: Transaction, now: int, lease_until: int, limit: int, 
     return found
 
 
+def give_back(transaction: Transaction, rest: Sequence[Due], now: int, lease_until: int, holder: int) -> None:
+    """Claimed deliveries that nobody has come to are due again."""
+    transaction.execute_many(
+        "UPDATE delivery SET due = ?, holder = NULL"
+        " WHERE message = ? AND device = ? AND due = ? AND holder = ? AND state = 0",
+        sorted((now, one.message, one.device.key, lease_until, holder) for one in rest),
+    )
+
+
 def open_until(transaction: Transaction, devices: Sequence[int], message: int) -> list[Due]:
     """What is pending of a message for these devices, and what they should have had before and had not.
 

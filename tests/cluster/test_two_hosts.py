@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import time
 
+from harness.auditor import audit
 from harness.waiting import eventually
 
 
@@ -107,6 +109,18 @@ def test_unregistered_device_is_closed_across_hosts(clients):
         here.unregister(device)
         assert connection.close_code() == 4404
     assert not there.is_online("ann", device)
+
+
+def test_devices_that_move_in_a_stream_get_each_message_once(hosts, start_fleet):
+    """Devices change hosts in the middle of a stream, and nothing is broken: each message once, in order."""
+    fleet = start_fleet(hosts, groups=2, in_group=6)
+    fleet.send(100)
+    fleet.move(15)
+    time.sleep(4.0)
+    seen = fleet.finish()
+    print(seen.summary())
+    assert seen.moves > 20
+    assert audit(seen.history) == []
 
 
 def test_cancel_reaches_the_other_host(clients):

@@ -33,7 +33,7 @@ def test_word_survives_the_way(word):
 
 def test_hand_over_carries_the_message():
     """The receiver needs no look into the store."""
-    word = decode(encode(hand_over(1, 2, 5, MESSAGE, [10, 11], None)))
+    word = decode(encode(hand_over(1, 2, 5, MESSAGE, [10, 11], None, 7)))
     assert isinstance(word, HandOver)
     assert (word.sender, word.receiver, word.number, word.devices, word.fresh) == (1, 2, 5, [10, 11], True)
     assert word.message == MESSAGE
@@ -41,7 +41,7 @@ def test_hand_over_carries_the_message():
 
 def test_hand_over_of_a_repeat_says_how_often():
     """Not a first delivery: each device's attempts are told."""
-    word = hand_over(1, 2, 5, MESSAGE, [10, 11], [1, 3])
+    word = hand_over(1, 2, 5, MESSAGE, [10, 11], [1, 3], 7)
     assert (word.fresh, word.attempts) == (False, [1, 3])
 
 

@@ -151,21 +151,24 @@ class WebSocketResource:
             return unknown
         try:
             with gevent.Timeout(self._settings.handshake_seconds):
-                device = self._find_present(device_id)
-                if device is None:
-                    return unknown
-                self._gateway.presence.announce(device.key)
-                return device
+                return self._find_and_announce(device_id) or unknown
         except gevent.Timeout:
             return Refusal(50362, "the device could not be looked up in time")
 
-    def _find_present(self, device_id: str) -> Device | None:
+    def _find_and_announce(self, device_id: str) -> Device | None:
         """Look again when a device was removed meanwhile: it might have been this one."""
+        announced: int | None = None
         while True:
             removals = self._hub.removals
             device = self._gateway.find_device(device_id)
+            if device is not None and announced is None:
+                self._gateway.presence.announce(device.key)
+                announced = device.key
             if removals == self._hub.removals:
-                return device
+                break
+        if device is None and announced is not None:
+            self._renounce(announced)
+        return device
 
     def _open(self, fd: int, key: str, found: Device | Rejection, early: bytes) -> None:
         sockets.make_nonblocking(fd)
