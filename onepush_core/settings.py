@@ -92,10 +92,11 @@ class LogSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     """What is logged, and how."""
 
     level: Annotated[
-        Literal["debug", "info", "warning", "error"], Meta(description="least level that is logged")
+        Literal["debug", "info", "warning", "error"],
+        Meta(description="least level that is logged: debug, info, warning or error"),
     ] = "info"
     format: Annotated[
-        Literal["json", "console"], Meta(description="one JSON object a line, or lines for people")
+        Literal["json", "console"], Meta(description="json: an object a line; console: lines for people")
     ] = "json"
 
 

@@ -28,7 +28,11 @@ class JsonText(click.ParamType[Any]):
 @click.argument("alert")
 @click.option("--to", "audiences", multiple=True, metavar="NAME", help="for whom; may be repeated")
 @click.option("--all", "to_all", is_flag=True, help="for every device of the app")
-@click.option("--audience-type", metavar="TYPE", help="what the names are: ALIAS (default), TAG, DEVICE")
+@click.option(
+    "--audience-type",
+    metavar="TYPE",
+    help="what the names are: ALIAS (default), DEVICE, or what a plugin resolves, such as TAG",
+)
 @click.option("--platform", default="ALL", show_default=True, help="ALL, ANDROID, IOS, PC or WEB")
 @click.option("--confirm", "needConfirm", is_flag=True, help="send again until the device confirms")
 @click.option("--duration", type=int, help="seconds the message may wait (default: three days)")
