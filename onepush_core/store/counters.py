@@ -19,7 +19,6 @@ COUNTED, ANSWERED = "counted", "answered"
 PENDING = "total - confirmed - handed_off - expired - cancelled - dropped + ?"
 # A message that was dispatched (state 1) or cancelled (3) has ended when nothing is pending. What comes
 # after that brings it back: a page that was inserted while another process cancelled it.
-WRITE_GROWTH = "UPDATE message SET total = total + ?, finished_at = NULL WHERE key = ?"
 WRITE_COUNTS = (
     f"UPDATE message SET {', '.join(f'{name} = {name} + ?' for name in COUNTS)},"
     " cursor = GREATEST(cursor, ?),"
@@ -35,10 +34,7 @@ WRITE_ANSWERS = (
 
 
 class Counted:
-    """What a batch has counted for one message so far: changes in the order of COUNTS, and how far it is.
-
-    ``now`` is 0 as long as it has only grown.
-    """
+    """What a batch has counted for one message so far: changes in the order of COUNTS, and how far it is."""
 
     __slots__ = ("changes", "cursor", "dispatched", "now")
 
@@ -96,17 +92,15 @@ def count_answers(transaction: Transaction, message: int, transport: str, answer
 
 def write_counted(transaction: Transaction) -> None:
     """Write what was collected; the engine has this called before the commit."""
-    grown, changed = [], []
-    for message, counted in sorted(transaction.notes.pop(COUNTED, {}).items()):
-        if counted.now:
-            changed.append(counted.parameters(message))
-        else:
-            grown.append((counted.changes[0], message))
+    # One statement for all that is counted: two would each go through the rows from the first to the last.
+    counts = [
+        counted.parameters(message) for message, counted in sorted(transaction.notes.pop(COUNTED, {}).items())
+    ]
     answers = [
         (message, transport, *[found[name] for name in ANSWERS])
         for (message, transport), found in sorted(transaction.notes.pop(ANSWERED, {}).items())
     ]
-    for statement, rows in ((WRITE_GROWTH, grown), (WRITE_COUNTS, changed), (WRITE_ANSWERS, answers)):
+    for statement, rows in ((WRITE_COUNTS, counts), (WRITE_ANSWERS, answers)):
         if rows:
             transaction.execute_many(statement, rows)
 
