@@ -81,7 +81,7 @@ class Session:
             with gevent.Timeout(self._patience):
                 _commit(connection)
         except (psycopg.Error, gevent.Timeout) as error:
-            if self._abandon():
+            if self._abandon() and isinstance(error, psycopg.Error):
                 raise  # the server has said no
             if not self._was_committed():
                 raise NoTransaction(error) from error
