@@ -98,5 +98,4 @@ def _claim(transaction: Transaction, now: int, fence: Fence) -> tuple[list[Due],
     if not fence.check(transaction):
         return [], {}
     claimed = due.claim_due(transaction, now, now + LEASE, BATCH, fence.key)
-    found = {key: messages.find_message(transaction, key) for key in {one.message for one in claimed}}
-    return claimed, {key: message for key, message in found.items() if message is not None}
+    return claimed, messages.find_messages(transaction, sorted({one.message for one in claimed}))

@@ -62,9 +62,9 @@ class Others(Protocol):
         """Have these devices (to worker) offered there. Does not wait. Raises LeaseLost."""
 
     def offer_late(self, message: Message, due: Sequence[Due]) -> list[int]:
-        """Offer first deliveries that came due to devices that are here after what others handed over.
+        """Have first deliveries that came due offered to devices that are here, in their turn.
 
-        Which that were.
+        Does not wait; which devices these are.
         """
 
 

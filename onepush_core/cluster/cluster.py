@@ -12,7 +12,8 @@ from gevent.event import Event
 
 from onepush_core.cluster.bus import Bus
 from onepush_core.cluster.exchange import Exchange
-from onepush_core.cluster.handover import SETTLING, Incoming, Local, Outgoing
+from onepush_core.cluster.incoming import SETTLING, Incoming, Local
+from onepush_core.cluster.outgoing import Outgoing
 from onepush_core.cluster.ownership import Lanes, Ownership
 from onepush_core.cluster.registry import Claim, Registry, clear
 from onepush_core.cluster.session import Lease, Session
@@ -28,8 +29,6 @@ from onepush_core.store.transaction import Transaction
 log = structlog.get_logger("onepush.cluster")
 CATCHING_UP = 30.0
 """Seconds for which a lane that was taken over waits at most for what came in before."""
-LATE = 5.0
-"""Seconds for which a first delivery that is late waits for its place."""
 AGAIN = 0.5
 FORGOTTEN = 60.0
 """Seconds after which nobody waits for an answer any more."""
@@ -133,15 +132,15 @@ class Cluster:
         self.outgoing.hand_over(message, holders, attempts, fence)
 
     def offer_late(self, message: Message, due: Sequence[Due]) -> list[int]:
-        """Offer first deliveries that came due to devices that are here after what others handed over.
+        """Have first deliveries that came due offered to devices that are here, in their turn.
 
-        Who has come here meanwhile has them from its backlog.
+        Does not wait; which devices these are.
         """
         first = [one.device.key for one in due if not one.device.attempts]
         here = list(filter(self.registry.holds, first))
         if here:
-            self._incoming.offer_late(message, here, LATE)
-        return sorted({*here, *filter(self.registry.holds, first)})
+            self._incoming.offer_late(message, here)
+        return here
 
     def catch_up(self, app: int, until: int) -> None:
         """Deliver what others have handed to this worker before it takes their place (waits).

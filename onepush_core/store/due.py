@@ -64,8 +64,10 @@ def give_back(transaction: Transaction, rest: Sequence[Due], now: int, lease_unt
     )
 
 
-def open_until(transaction: Transaction, devices: Sequence[int], message: int) -> list[Due]:
-    """What is pending of a message for these devices, and what they should have had before and had not.
+def open_until(
+    transaction: Transaction, devices: Sequence[int], latest: int, repeated: Sequence[int]
+) -> list[Due]:
+    """What is pending for these devices: first deliveries up to a message, and all of the repeated messages.
 
     Oldest message first.
     """
@@ -73,8 +75,8 @@ def open_until(transaction: Transaction, devices: Sequence[int], message: int) -
         f"SELECT x.message, x.asked, x.again, {COLUMNS}, x.attempts FROM delivery x"
         " JOIN device d ON d.key = x.device AND d.active = 1 AND d.since < x.message"
         " WHERE x.device IN KEYS ? AND x.state = 0"
-        " AND (x.message = ? OR (x.message < ? AND x.attempts = 0)) ORDER BY x.message, x.device",
-        (transaction.keys(devices), message, message),
+        " AND ((x.message <= ? AND x.attempts = 0) OR x.message IN KEYS ?) ORDER BY x.message, x.device",
+        (transaction.keys(devices), latest, transaction.keys(repeated)),
     )
     return [Due(key, asked, again, Device(*device)) for key, asked, again, *device in rows]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from onepush_core.objects import App, Message, MessageState
@@ -39,10 +41,14 @@ def decode(row: Row) -> Message:
     return msgspec.structs.replace(_decoder.decode(body), key=key, app=App(*app))
 
 
-def find_message(transaction: Transaction, key: int) -> Message | None:
-    """The message with this key."""
-    row = transaction.row(f"SELECT {COLUMNS} FROM {SOURCE} WHERE m.key = ?", (key,))
-    return decode(row) if row else None
+def find_messages(transaction: Transaction, keys: Sequence[int]) -> dict[int, Message]:
+    """Those of these messages that there are, by key."""
+    if not keys:
+        return {}
+    rows = transaction.rows(
+        f"SELECT {COLUMNS} FROM {SOURCE} WHERE m.key IN KEYS ?", (transaction.keys(keys),)
+    )
+    return {message.key: message for message in map(decode, rows)}
 
 
 def key_of(transaction: Transaction, message_id: str) -> int | None:

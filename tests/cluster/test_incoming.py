@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 
-import gevent
+import msgspec
 import pytest
 
-from onepush_core.cluster.handover import Incoming
+from onepush_core.cluster.incoming import Incoming
+from onepush_core.cluster.lookup import LookUp
 from onepush_core.cluster.session import Lease
 from onepush_core.cluster.words import hand_over
 from onepush_core.errors import StoreUnavailable
@@ -22,8 +23,9 @@ def message(key):
     return Message(key=key, id=f"m{key}", app=APP, alert="hello", accepted_at=0, expires_at=1 << 60)
 
 
-def due(key, device):
-    return Due(key, 0, 0, Device(device, f"d{device}", 1, "ann", "PC", f"t{device}"))
+def due(key, device, attempts=0):
+    device = Device(device, f"d{device}", 1, "ann", "PC", f"t{device}")
+    return Due(key, 0, 0, msgspec.structs.replace(device, attempts=attempts))
 
 
 class Connections:
@@ -95,26 +97,22 @@ class Bench:
             lambda _: False,
         )
         self.number = 0
-        self.take(1)
+        self.take(self.page(1))
 
     def fail_once(self):
         self.ledger.flush = lambda: None
         raise StoreUnavailable
 
-    def put(self, key):
-        """As from a bus: its turn comes soon."""
-        running = gevent.spawn(self.incoming.run)
-        self.incoming.put(self.page(key))
-        gevent.idle()
-        running.kill()
+    def take(self, *pages):
+        """As from a bus, all at once."""
+        for page in pages:
+            self.incoming.put(page)
+        self.incoming.take_turn()
 
-    def take(self, key, devices=(10, 11), age=0.0):
-        self.incoming.take(self.page(key, devices, age))
-
-    def page(self, key, devices=(10, 11), age=0.0):
+    def page(self, key, devices=(10, 11), age=0.0, attempts=None):
         self.number += 1
         at = round((time.time() - age) * 1000)
-        return hand_over(SENDER, RECEIVER, self.number, message(key), list(devices), None, at)
+        return hand_over(SENDER, RECEIVER, self.number, message(key), list(devices), attempts, at)
 
 
 @pytest.fixture
@@ -124,32 +122,32 @@ def bench():
 
 def test_page_in_order_is_offered_at_once(bench):
     """To devices that were here all the time, once the first has shown where the app stands."""
-    bench.take(2)
+    bench.take(bench.page(2))
     looked = bench.ledger.looked
-    bench.take(3)
+    bench.take(bench.page(3))
     assert bench.sockets.offered[-1] == (3, [10, 11])
     assert bench.ledger.looked == looked
 
 
 def test_page_is_looked_up_for_who_came_after_it(bench):
     """It was elsewhere when the page was handed over, and may have got the message there."""
-    bench.take(2)
+    bench.take(bench.page(2))
     bench.connections.since[10] = round(time.time() * 1000)
     looked = bench.ledger.looked
-    bench.take(3, age=30.0)
+    bench.take(bench.page(3, age=30.0))
     assert bench.sockets.offered[-1] == (3, [11])
     assert bench.ledger.looked == looked + 1
 
 
 def test_page_that_fails_makes_the_next_ones_doubtful(bench):
     """Its devices would get the next message first."""
-    bench.take(2)
+    bench.take(bench.page(2))
     bench.connections.since[10] = 1 << 60
     bench.ledger.flush = bench.fail_once
-    bench.put(3)
+    bench.take(bench.page(3))
     bench.connections.since.clear()
     looked = bench.ledger.looked
-    bench.put(4)
+    bench.take(bench.page(4))
     assert bench.ledger.looked == looked + 1
 
 
@@ -158,5 +156,57 @@ def test_who_connects_while_what_is_open_is_offered_is_left_out(bench):
     bench.ledger.open = [(message(key), [due(key, 10), due(key, 11)]) for key in (2, 3)]
     bench.sockets.then = lambda: bench.connections.numbers.update({10: 5})
     bench.connections.since = {10: 1 << 60, 11: 1 << 60}
-    bench.take(3)
+    bench.take(bench.page(3))
     assert bench.sockets.offered[-2:] == [(2, [10, 11]), (3, [11])]
+
+
+def test_pages_that_wait_share_one_look_into_the_ledger(bench):
+    """What waits comes again every few seconds: a look for each page would take longer than that."""
+    looked = bench.ledger.looked
+    bench.take(*(bench.page(key, attempts=[0, 0]) for key in range(2, 102)))
+    assert bench.ledger.looked == looked + 1
+
+
+def test_page_behind_one_that_is_looked_up_waits_for_that(bench):
+    """Its devices would get the later message first; others get it at once."""
+    bench.take(bench.page(2))
+    bench.ledger.open = [(message(3), [due(3, 10)]), (message(4), [due(4, 10)])]
+    bench.take(bench.page(3, devices=[10], attempts=[0]), bench.page(4), bench.page(5, devices=[11]))
+    assert bench.sockets.offered[-4:] == [(4, [11]), (5, [11]), (3, [10]), (4, [10])]
+
+
+def test_gap_behind_a_page_that_is_looked_up_leaves_its_devices_in_doubt(bench):
+    """They are looked up as far as that page, and what is missing may be later."""
+    bench.take(bench.page(2))
+    bench.connections.since = {10: 1 << 60, 11: 1 << 60}
+    first = bench.page(3)
+    bench.number += 1
+    bench.take(first, bench.page(5, devices=[12]))
+    bench.connections.since.clear()
+    looked = bench.ledger.looked
+    bench.take(bench.page(6))
+    assert bench.ledger.looked == looked + 1
+
+
+@pytest.fixture
+def look_up():
+    """Asks for first deliveries up to message 5 to device 10, and for a repetition of 7 to device 11."""
+    look_up = LookUp()
+    look_up.add(5, [10])
+    look_up.add(3, [10])
+    look_up.add_again(7, {11: 2})
+    return look_up
+
+
+@pytest.mark.parametrize("one", [due(4, 10), due(5, 10), due(7, 11), due(7, 11, attempts=2)])
+def test_look_up_asks_for_what_comes_before_and_for_repetitions(look_up, one):
+    """First deliveries up to the latest page of a device, and what was offered just so often before."""
+    assert look_up.has_asked_for(one)
+
+
+@pytest.mark.parametrize(
+    "one", [due(6, 10), due(8, 11), due(4, 10, attempts=1), due(7, 11, attempts=1), due(7, 10, attempts=2)]
+)
+def test_look_up_asks_for_nothing_else(look_up, one):
+    """What is later, or was offered in between, comes by itself."""
+    assert not look_up.has_asked_for(one)

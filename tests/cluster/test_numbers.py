@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.examples import any_machine
-from onepush_core.cluster.handover import DOUBT, Doubt, Numbers
+from onepush_core.cluster.gaps import DOUBT, Doubt, Numbers
 
 
 def test_numbers_know_the_next_one():

@@ -1,0 +1,236 @@
+"""Incoming: pages that other workers hand to this one are offered to the sockets here, in order."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple, Protocol
+
+import gevent
+import structlog
+from gevent.event import Event
+from gevent.queue import SimpleQueue
+
+from onepush_core.cluster.gaps import Doubt, Numbers, Places
+from onepush_core.cluster.lookup import LookUp, Opened
+from onepush_core.cluster.registry import Registry
+from onepush_core.cluster.session import Session
+from onepush_core.cluster.words import HandOver
+from onepush_core.errors import OnepushError
+from onepush_core.fences import Fence
+from onepush_core.ledger import Ledger
+from onepush_core.objects import Message
+from onepush_core.store import messages
+from onepush_core.store.due import Due, due_first, open_until
+from onepush_core.store.engine import Engine
+from onepush_core.store.transaction import Transaction
+
+log = structlog.get_logger("onepush.cluster")
+WAITING = 10_000
+"""Pages that may wait here; what is more comes again by itself."""
+AT_ONCE = 500
+"""Pages that share one look into the ledger."""
+MOVED = 2_000
+"""Milliseconds before a page was handed over: who has connected since then may have got it elsewhere. The
+hosts' clocks may differ by a part of it, and the page was stored another part before.
+"""
+SETTLING = 3.0
+"""Seconds for which frames on their way are waited for before the ledger is asked."""
+
+
+class Local(Protocol):
+    """Offers devices to the transports with connections of this very worker."""
+
+    def offer_here(self, message: Message, keys: Sequence[int], fence: Fence) -> None:
+        """A first delivery."""
+
+    def offer_again_here(self, message: Message, due: Sequence[Due], fence: Fence) -> None:
+        """Deliveries as they stand in the ledger."""
+
+    def settle(self, patience: float) -> None:
+        """Wait until what is being offered now is handed to the ledger."""
+
+
+class Work(NamedTuple):
+    """Something whose turn comes: ``do`` offers at once, or says what has to be looked up before."""
+
+    do: Callable[[LookUp], object]
+    done: Event | None = None
+
+
+class Incoming:
+    """Takes pages of other workers, one after the other.
+
+    In order, a first delivery goes straight to the sockets. Where something may be missing, or have been
+    delivered before, the ledger tells what is open and goes first, so that the order of each device holds.
+    As a page that is missing may have been any device's, that is done once for each device after a gap. So
+    it is for devices that were elsewhere when the page was handed over, or may have been. What has come in
+    meanwhile shares one look into the ledger: the same deliveries come again every few seconds while they
+    wait, and a look for each page would take longer than that.
+    ``is_ours(app)``: whether this worker dispatches for this app, by now.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        session: Session,
+        registry: Registry,
+        ledger: Ledger,
+        local: Local,
+        may_leave: Callable[[Message], bool],
+        is_ours: Callable[[int], bool],
+    ) -> None:
+        self._engine = engine
+        self._session = session
+        self._registry = registry
+        self._ledger = ledger
+        self._local = local
+        self._may_leave = may_leave
+        self._is_ours = is_ours
+        self._senders: dict[int, Numbers] = defaultdict(Numbers)
+        self._places = Places()
+        self._doubt = Doubt()
+        self._waiting: SimpleQueue[Work] = SimpleQueue()
+
+    def put(self, word: HandOver) -> None:
+        """Take this page when its turn comes. Does not wait."""
+        if self._waiting.qsize() < WAITING:
+            self._waiting.put(Work(partial(self._take, word)))
+
+    def offer_late(self, message: Message, devices: Sequence[int]) -> None:
+        """A first delivery that came due to devices that are here, when its turn comes. Does not wait."""
+
+        def work(look_up: LookUp) -> None:
+            self._places.pass_by(message.app.key, message.key)
+            look_up.messages[message.key] = message
+            look_up.add(message.key, devices)
+
+        self._waiting.put(Work(work))
+
+    def catch_up(self, app: int, until: int, patience: float) -> None:
+        """Wait until all that has come in so far is done, and what got lost on the way here, too.
+
+        What is dispatched before that overtakes it.
+        """
+        done = Event()
+        self._waiting.put(Work(partial(self._ask_for_missing, app, until), done))
+        done.wait(patience)
+
+    def forget(self, workers: set[int]) -> None:
+        """These workers are gone."""
+        for worker in workers:
+            self._senders.pop(worker, None)
+
+    def forget_all(self) -> None:
+        """This worker goes on under a new key, and all count anew for it."""
+        self._senders.clear()
+
+    def run(self) -> None:
+        """Work for ever."""
+        while True:
+            self.take_turn()
+
+    def take_turn(self) -> None:
+        """Do what waits, at least one piece of work (waits for it)."""
+        works = [self._waiting.get()]
+        works += [self._waiting.get() for _ in range(min(self._waiting.qsize(), AT_ONCE - 1))]
+        lease, look_up = self._session.lease, LookUp()
+        try:
+            for work in works:
+                self._try(partial(work.do, look_up), look_up)
+            self._try(partial(self._offer_what_is_open, look_up, lease), look_up)
+        finally:
+            for work in works:
+                if work.done is not None:
+                    work.done.set()
+
+    def _try(self, do: Callable[[], object], look_up: LookUp) -> None:
+        try:
+            do()
+        except Exception as error:
+            # Its devices come due again; what they are handed until then is not the next for them.
+            self._begin_doubt(look_up)
+            expected = isinstance(error, OnepushError)
+            log.error("hand_over_failed", error=type(error).__name__, exc_info=not expected)
+            gevent.sleep(0)
+
+    def _begin_doubt(self, look_up: LookUp) -> None:
+        """Something is missing, maybe of devices that are being looked up no further than before it."""
+        self._doubt.begin(time.monotonic())
+        look_up.cleared.clear()
+
+    def _take(self, word: HandOver, look_up: LookUp) -> None:
+        """One page: offer it to those devices to whom it is the next for sure."""
+        lease = self._session.lease
+        if word.receiver != lease.key or not lease.is_valid():
+            return
+        in_order = self._senders[word.sender].take(word.number)
+        if in_order is False or self._places.changes_hands(word.app[0], word.sender):
+            self._begin_doubt(look_up)
+        message = word.message
+        if in_order is None or not self._may_leave(message):
+            return
+        is_newest = word.fresh and self._places.is_newest(word.app[0], word.key)
+        unsure = self._find_unsure(word, look_up) if self._is_next(word, in_order) else word.devices
+        if unsure:
+            look_up.messages[word.key] = message
+            self._ask_for(word, unsure, look_up)
+        if is_newest:  # what comes again is looked up no further than that; later ones may be missing, too
+            look_up.cleared.update(unsure)
+        if len(unsure) < len(word.devices):
+            sure = sorted(set(word.devices).difference(unsure)) if unsure else word.devices
+            self._local.offer_here(message, sure, lease)
+        self._registry.disown(word.devices)
+
+    def _ask_for(self, word: HandOver, devices: Sequence[int], look_up: LookUp) -> None:
+        if word.fresh:
+            look_up.add(word.key, devices)
+        else:
+            look_up.add_again(word.key, dict(zip(word.devices, word.attempts, strict=True)))
+
+    def _find_unsure(self, word: HandOver, look_up: LookUp) -> list[int]:
+        suspects = self._doubt.suspects(word.devices, time.monotonic())
+        came = self._registry.came_since(word.devices, word.at - MOVED)
+        return sorted({*suspects, *came, *filter(look_up.__contains__, word.devices)})
+
+    def _is_next(self, word: HandOver, in_order: bool) -> bool:
+        """Whether nothing is missing just before this page, and nobody else has delivered it."""
+        app = word.app[0]
+        if not word.fresh:
+            if not all(word.attempts):
+                self._places.pass_by(app, word.key)
+            return False
+        known = self._places.advance(app, word.sender, word.key)
+        return known and in_order and not self._is_ours(app)
+
+    def _ask_for_missing(self, app: int, until: int, look_up: LookUp) -> None:
+        open_ = self._engine.read(lambda transaction: due_first(transaction, app, until))
+        latest = max((message for message, _ in open_), default=0)
+        look_up.add(latest, {device for _, device in open_ if self._registry.holds(device)})
+
+    def _offer_what_is_open(self, look_up: LookUp, fence: Fence) -> None:
+        """Who connects after the ledger was read gets all of it from its backlog, and nothing twice."""
+        if not look_up:
+            return
+        self._local.settle(SETTLING)
+        self._ledger.flush()
+        before = self._registry.connections(look_up.devices())
+        for found, due in self._engine.read(lambda transaction: _open(transaction, sorted(before), look_up)):
+            now = self._registry.connections(before)
+            due = [one for one in due if now.get(one.device.key) == before[one.device.key]]
+            if due:
+                self._local.offer_again_here(found, due, fence)
+        self._doubt.clear(look_up.cleared)
+
+
+def _open(transaction: Transaction, devices: Sequence[int], look_up: LookUp) -> Opened:
+    """What is still open of what was asked for, for these devices."""
+    by_message: dict[int, list[Due]] = {}
+    for one in open_until(transaction, devices, look_up.latest, look_up.repeated()):
+        if look_up.has_asked_for(one):
+            by_message.setdefault(one.message, []).append(one)
+    unknown = sorted(by_message.keys() - look_up.messages.keys())
+    known = look_up.messages | messages.find_messages(transaction, unknown)
+    return [(known[key], due) for key, due in sorted(by_message.items()) if key in known]
