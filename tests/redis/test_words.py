@@ -20,8 +20,8 @@ def test_payload_reaches_the_worker_it_is_for(start_worker):
 
 def test_payloads_keep_their_order(start_worker):
     """Ten thousand payloads arrive in the order in which they were published, in few writes."""
-    # A link that is late by its timeout is given up, with all that is on its way.
-    one, two = (start_worker(number, queue_messages=20_000, timeout=10.0) for number in (1, 2))
+    # A link that is late is given up, with all that is on its way.
+    one, two = (start_worker(number, queue_messages=20_000, timeout=10.0, heartbeat=1.0) for number in (1, 2))
     sent = [b"%d" % number for number in range(10_000)]
     for payload in sent:
         assert one.bus.publish(2, payload)
