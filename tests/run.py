@@ -34,7 +34,7 @@ ON_POSTGRESQL = {
     "tags": ("test_audience.py", "test_store.py", "test_tag_*.py", "test_turns.py"),
     "oppo": ("test_crash.py", "test_delivery.py"),
 }
-"""What runs on PostgreSQL as well: all that the store has a say in. ONEPUSH_TEST_LONG=1: all that has one."""
+"""What runs on PostgreSQL as well: all that the store has a say in. ONEPUSH_TEST_LONG=1: everything."""
 LONG = bool(os.environ.get("ONEPUSH_TEST_LONG"))
 NO_TESTS = 5
 COUNT = re.compile(r"(\d+) (passed|failed|skipped|error)")
@@ -49,8 +49,9 @@ def folders() -> list[Path]:
 
 
 def files_on_postgresql(folder: str) -> list[str]:
-    """The files of a folder that run in the second pass."""
-    patterns = ("test_*.py",) if LONG else ON_POSTGRESQL[folder]
+    """The files of a folder that run in the second pass. What waits there is for PostgreSQL alone."""
+    waits = any(folder in lane for lane in WAITING)
+    patterns = ON_POSTGRESQL.get(folder, ()) if not LONG else () if waits else ("test_*.py",)
     return sorted({str(path) for pattern in patterns for path in (HERE / folder).glob(pattern)})
 
 
@@ -85,16 +86,14 @@ def summary_of(output: str) -> str:
 
 def run_all(chosen: Sequence[Path]) -> Iterator[tuple[str, int, str]]:
     """Run these folders in their lanes, on every store they are for; what came of each, as it ends."""
-    names = {folder.name for folder in chosen}
+    again = [one.name for one in chosen if one.parent == HERE and files_on_postgresql(one.name)]
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(TOGETHER))
         beside = {}
         for waiting in WAITING:
             beside.update(dict.fromkeys(waiting, stack.enter_context(ThreadPoolExecutor(1))))
         runs = [beside.get(folder.name, pool).submit(run_folder, folder, "sqlite") for folder in chosen]
-        runs += [
-            pool.submit(run_folder, HERE / name, "postgresql") for name in ON_POSTGRESQL if name in names
-        ]
+        runs += [pool.submit(run_folder, HERE / name, "postgresql") for name in again]
         for future in as_completed(runs):
             yield future.result()
 
