@@ -8,11 +8,12 @@ import gevent
 import structlog
 from gevent.event import Event
 
+from onepush_core.asking import LEASE
 from onepush_core.clock import Clock
 from onepush_core.errors import OnepushError
 from onepush_core.fences import Alone, Fence
 from onepush_core.objects import Message
-from onepush_core.offering import LEASE, Offering
+from onepush_core.offering import Offering
 from onepush_core.store import due, messages
 from onepush_core.store.due import Due
 from onepush_core.store.engine import Engine

@@ -17,6 +17,7 @@ from gevent.pool import Group
 
 from onepush_core.accepting import Accepting
 from onepush_core.administration import Administration
+from onepush_core.asking import Asking
 from onepush_core.audiences import Audiences, Source
 from onepush_core.breaker import Breaker
 from onepush_core.calls import Calls
@@ -152,14 +153,8 @@ class Gateway:
         )
         self.audiences = Audiences(self.plugins)
         cluster = self.cluster
-        self.offering = Offering(
-            self.engine,
-            self.plugins,
-            self.ledger,
-            self.clock,
-            self.is_cancelled,
-            cluster,
-        )
+        self.asking = Asking(self.clock, self.is_cancelled)
+        self.offering = Offering(self.engine, self.plugins, self.ledger, self.clock, self.asking, cluster)
         self.dispatcher = Dispatcher(
             self.engine,
             self.audiences,
@@ -302,7 +297,7 @@ class Gateway:
         found = self.plugins.implementations("deliver")
         names = [implementation.plugin_name for implementation in found]
         bits = self.engine.write(lambda transaction: transports.bits_of(transaction, names))
-        self.offering.open(self._outlet(implementation, bits) for implementation in found)
+        self.asking.open(self._outlet(implementation, bits) for implementation in found)
         if not found:
             self.calls.warning = explain(self.plugin_states(), installed_plugins(), known_transports())
             log.warning("no_transport", reason=self.warning)
@@ -318,7 +313,7 @@ class Gateway:
             takes=getattr(implementation.plugin, "takes", None),
             deadline=min(delivery.deadline, FIRST_DEADLINE) if first else delivery.deadline,
             concurrency=delivery.concurrency,
-            may_leave=self.offering.may_leave,
+            may_leave=self.asking.may_leave,
             tracer=self.plugins.tracer,
             breaker=Breaker(monotonic=self.clock.monotonic),
         )
@@ -401,7 +396,7 @@ class Gateway:
     def _verdicts(
         self, transport: str, message: Message, outcomes: Sequence[Outcome | Outcomes]
     ) -> list[Verdict]:
-        bit = self.offering.find(transport).bit
+        bit = self.asking.find(transport).bit
         return Round(message, ()).accept(transport, bit, gather(outcomes), self.clock.now())
 
     def note(
@@ -432,7 +427,7 @@ class Gateway:
         """Each of these devices with the transport that would try it first, if any does (waits)."""
         online = self.online(keys)
         found = self.engine.read(lambda transaction: devices.by_keys(transaction, keys))
-        return [(one, self.offering.first_for(message, one, one.key in online)) for one in found]
+        return [(one, self.asking.first_for(message, one, one.key in online)) for one in found]
 
     def find_message(self, message_id: str) -> Message | None:
         """The message with this id (waits)."""
@@ -460,7 +455,7 @@ class Gateway:
 
     def may_leave(self, message: Message) -> bool:
         """False when the message has expired or was cancelled, or this worker was given up by the others."""
-        return self.offering.may_leave(message) and self.fence().is_valid()
+        return self.asking.may_leave(message) and self.fence().is_valid()
 
     def online(self, devices_: Sequence[int]) -> set[int]:
         """Those of these devices that are connected, to whatever worker (waits)."""

@@ -103,7 +103,7 @@ class Stage:
         gateway = self.gateway
         if has_untaken(gateway) or not gateway.dispatcher.idle():
             return False
-        return gateway.offering.idle() and not gateway.telling
+        return gateway.asking.idle() and not gateway.telling
 
 
 def has_untaken(gateway: Gateway) -> bool:

@@ -8,9 +8,10 @@ from gevent.event import Event
 
 from core_doubles import add_device, make_app
 from inside_gateway import PATIENCE, counts, running, send, settle, trail
+from onepush_core.asking import LEASE
+from onepush_core.chains import MOST
 from onepush_core.hookspecs import hookimpl
 from onepush_core.objects import Outcome, Outcomes, Selector, Status
-from onepush_core.offering import CHAINS, LEASE
 from onepush_core.rounds import HOLD
 from onepush_core.testing import ManualClock, RecordingSockets, await_that
 
@@ -84,15 +85,15 @@ def test_full_chain_makes_devices_wait(tmp_path, clock):
     with running(tmp_path, vendor, clock=clock, concurrency=1) as gateway:
         app = make_app(gateway)
         add_device(gateway, app, "t")
-        for number in range(CHAINS + 4):
+        for number in range(MOST + 4):
             send(gateway, app, alert=str(number))
         settle(gateway)
         await_that(lambda: vendor.asked)
-        assert gateway.offering.find("one").waiting == CHAINS
+        assert gateway.asking.find("one").waiting == MOST
         vendor.open.set()
-        await_that(lambda: len(vendor.asked) == CHAINS)
+        await_that(lambda: len(vendor.asked) == MOST)
         clock.advance(1)
-        assert len(vendor.asked) == CHAINS + 4
+        assert len(vendor.asked) == MOST + 4
 
 
 def test_chain_begins_no_call_at_the_end_of_its_lease(tmp_path, clock):
@@ -107,7 +108,7 @@ def test_chain_begins_no_call_at_the_end_of_its_lease(tmp_path, clock):
         settle(gateway)
         clock.jump((LEASE - 30_000) / 1000)
         vendor.open.set()
-        await_that(lambda: gateway.offering.find("one").waiting == 0)
+        await_that(lambda: gateway.asking.find("one").waiting == 0)
         assert vendor.asked == ["first"]
         clock.advance(30)
         assert counts(gateway, app, message) == {"handedOff": 1}
@@ -126,7 +127,7 @@ def test_chain_offers_nothing_after_expiry(tmp_path, clock):
         settle(gateway)
         clock.jump(5)
         vendor.open.set()
-        await_that(lambda: gateway.offering.find("one").waiting == 0)
+        await_that(lambda: gateway.asking.find("one").waiting == 0)
     assert vendor.asked == ["first"]
 
 
@@ -142,7 +143,7 @@ def test_chain_offers_nothing_of_a_cancelled_message(tmp_path, clock):
         settle(gateway)
         gateway.cancel(app, message)
         vendor.open.set()
-        await_that(lambda: gateway.offering.find("one").waiting == 0)
+        await_that(lambda: gateway.asking.find("one").waiting == 0)
     assert vendor.asked == ["first"]
 
 

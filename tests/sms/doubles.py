@@ -179,7 +179,7 @@ def settled(bench, message, **counts):
 
 def rest(bench):
     """Wait until every round that is due has been run, to its end."""
-    sms = bench.gateway.offering.find("sms")
+    sms = bench.gateway.asking.find("sms")
     for _ in range(3):
         eventually(lambda: not bench.gateway.followup.run_due() and sms.waiting == 0)
         bench.gateway.flush()

@@ -126,7 +126,7 @@ def test_slow_provider_leaves_the_rest_for_later(make_bench):
     bench.register("ann", NUMBER)
     message = bench.send()
     eventually(lambda: bench.gateway.read(lambda t: t.row("SELECT min(due) FROM delivery"))[0] is not None)
-    eventually(lambda: bench.gateway.offering.find("sms").waiting == 0)
+    eventually(lambda: bench.gateway.asking.find("sms").waiting == 0)
     assert bench.trail(message) == []
     bench.provider.hold.set()
     eventually(lambda: bench.rows() == [(1,)])

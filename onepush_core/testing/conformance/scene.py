@@ -105,7 +105,7 @@ class Scene:
         self.stage = Stage(folder, plugins, clock=self.clock, settings=settings)
         self.gateway = self.stage.gateway
         self.client = self.stage.create_client()
-        outlet = self.gateway.offering.find(name)
+        outlet = self.gateway.asking.find(name)
         outlet.call = self._watch(outlet.call)
 
     def close(self) -> None:
