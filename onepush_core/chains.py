@@ -15,7 +15,7 @@ from onepush_core.fences import Fence
 from onepush_core.ledger import Ledger
 from onepush_core.objects import Device, Devices, Message
 from onepush_core.outlets import Outlet
-from onepush_core.rounds import Round
+from onepush_core.rounds import Round, Verdict, dues_of
 from onepush_core.store.deliveries import Change
 
 MARGIN = 1_000
@@ -35,8 +35,11 @@ class Chains:
         self._ledger = ledger
         self._clock = clock
 
-    def share_out(self, round_: Round, devices: Devices) -> tuple[Shares, list[Change]]:
-        """The chains that can start now; of the other devices, that they come due a little later."""
+    def share_out(self, round_: Round, devices: Devices, own: Sequence[int]) -> tuple[Shares, list[Change]]:
+        """The chains that can start now; of the other devices, that they come due a little later.
+
+        ``own``: see ``Change``.
+        """
         now = self._clock.now()
         started: Shares = {}
         rest: list[Change] = []
@@ -44,7 +47,7 @@ class Chains:
             full = outlets[0].waiting >= MOST
             wait = LATER if full else self._asking.lease
             keys = [key for key in chained.keys if not round_.is_repeating(key)]
-            rest.append(Change(keys, attempt=False, due=now + wait, lease=not full))
+            rest.append(Change(keys, attempt=False, due=now + wait, lease=not full, own=own))
             if not full:
                 started[outlets] = chained
         return started, rest
@@ -78,12 +81,14 @@ class Chains:
     def _run_chain(
         self, round_: Round, outlets: tuple[Outlet, ...], devices: Devices, lease_end: int, fence: Fence
     ) -> None:
+        own: list[int] = []
         try:
             for outlet in outlets:
                 latest = lease_end - round(outlet.deadline * 1000)
                 for outcomes in self._asking.calls(outlet, round_, devices, fence, latest):
                     verdicts = round_.accept(outlet.name, outlet.bit, outcomes, self._clock.now())
-                    self._ledger.record(round_.message, verdicts, fence=fence)
+                    self._ledger.record(round_.message, with_own(verdicts, own), fence=fence)
+                    own += dues_of(verdicts)
                 if not fence.is_valid():
                     self.come_again(round_.message, round_.still_open(devices.keys), fence)
                     return
@@ -96,10 +101,15 @@ class Chains:
         if round_.message.transient:
             self._ledger.record(round_.message, (), fence=fence, ended=left)
         elif left:
-            changes = [Change(left, attempt=False, due=round_.check_back)]
+            changes = [Change(left, attempt=False, due=round_.check_back, own=own)]
             self._ledger.record(round_.message, (), changes, fence=fence)
 
     def come_again(self, message: Message, keys: Sequence[int], fence: Fence) -> None:
         """These could not be dealt with now; a little later they can."""
         change = Change(keys, attempt=False, due=self._clock.now() + LATER, untouched=True)
         self._ledger.record(message, (), [change], fence=fence)
+
+
+def with_own(verdicts: Sequence[Verdict], own: Sequence[int]) -> list[Verdict]:
+    """Verdicts of a chain, whose devices may have got the message otherwise while it went on."""
+    return [verdict._replace(change=verdict.change._replace(own=list(own))) for verdict in verdicts]

@@ -77,7 +77,7 @@ class Ledger:
                 log.warning("record_refused", message=message.id)
                 self.write(transaction, message, list(filter(_has_left, verdicts)))
                 return
-            handed_off = self._write_all(transaction, message, verdicts, now)
+            handed_off = self._write_all(transaction, message, verdicts, now, worker)
             for change in rest:
                 deliveries.apply_change(transaction, message.key, change, self._schedule, now, worker)
             if ended:
@@ -91,14 +91,14 @@ class Ledger:
     def write(self, transaction: Transaction, message: Message, verdicts: Sequence[Verdict]) -> None:
         """Write verdicts inside a job of somebody else's."""
         now = self._clock.now()
-        handed_off = self._write_all(transaction, message, verdicts, now)
+        handed_off = self._write_all(transaction, message, verdicts, now, worker=0)
         counters.advance(transaction, message.key, now, handed_off, cursor=None, dispatched=False)
 
     def _write_all(
-        self, transaction: Transaction, message: Message, verdicts: Sequence[Verdict], now: int
+        self, transaction: Transaction, message: Message, verdicts: Sequence[Verdict], now: int, worker: int
     ) -> int:
         """Write verdicts and count the answers; how many deliveries they handed off."""
-        handed_off = sum(self._write(transaction, message, verdict, now) for verdict in verdicts)
+        handed_off = sum(self._write(transaction, message, verdict, now, worker) for verdict in verdicts)
         for name, counts in rounds.count(verdicts).items():
             counters.count_answers(transaction, message.key, name, counts)
         return handed_off
@@ -122,10 +122,12 @@ class Ledger:
             place=LAST,
         )
 
-    def _write(self, transaction: Transaction, message: Message, verdict: Verdict, now: int) -> int:
+    def _write(
+        self, transaction: Transaction, message: Message, verdict: Verdict, now: int, worker: int
+    ) -> int:
         """Write one verdict; how many deliveries it handed off."""
         change = verdict.change
-        changed = deliveries.apply_change(transaction, message.key, change, self._schedule, now, 0)
+        changed = deliveries.apply_change(transaction, message.key, change, self._schedule, now, worker)
         if verdict.status is not Status.HELD:
             entry = Entry(change.devices, now, verdict.transport, verdict.status.value, verdict.reason)
             add_entry(transaction, message.key, entry)

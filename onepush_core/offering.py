@@ -23,7 +23,7 @@ from onepush_core.ledger import Ledger
 from onepush_core.no_transport import NO_TRANSPORT
 from onepush_core.objects import Device, Devices, Message
 from onepush_core.plugins import Plugins
-from onepush_core.rounds import Round, Verdict, next_check_back
+from onepush_core.rounds import Round, Verdict, dues_of, next_check_back
 from onepush_core.store import devices as devices_store
 from onepush_core.store.deliveries import Change
 from onepush_core.store.due import Due
@@ -116,11 +116,12 @@ class Offering:
         round_ = Round(message, keys, self._check_back(message), fresh=fresh)
         devices = Devices(keys, self._load)
         verdicts, rest = self._reach_connected(round_, devices, fresh, fence, holders)
-        started, waiting = self._chains.share_out(round_, devices)
+        own = dues_of(verdicts)
+        started, waiting = self._chains.share_out(round_, devices, own)
         rest += waiting
         left = self._chains.left(round_, started)
         if round_.check_back is not None and not message.transient:
-            rest.insert(0, Change(left, attempt=False, due=round_.check_back))
+            rest.insert(0, Change(left, attempt=False, due=round_.check_back, own=own))
         self._ledger.record(
             message,
             verdicts,
@@ -177,9 +178,11 @@ class Offering:
             self._ledger.record(message, verdicts)
             self._chains.come_again(message, list(round_.remaining), fence)
             return
-        started, rest = self._chains.share_out(round_, devices)
+        own = dues_of(verdicts)
+        started, rest = self._chains.share_out(round_, devices, own)
         # First, so that it does not undo the wait for a place in a full chain.
-        rest.insert(0, Change(self._chains.left(round_, started), attempt=False, due=round_.check_back))
+        left = self._chains.left(round_, started)
+        rest.insert(0, Change(left, attempt=False, due=round_.check_back, own=own))
         rest += handed + self._unserved(message, devices.keys)
         self._ledger.record(message, verdicts, rest, fence=fence)
         self._chains.start(round_, started, fence)

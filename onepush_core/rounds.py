@@ -162,6 +162,11 @@ def next_check_back(message: Message, delays: Iterable[float], now: int) -> int 
     return min((time for time in times if time > now), default=None)
 
 
+def dues_of(verdicts: Iterable[Verdict]) -> list[int]:
+    """The times that these write."""
+    return sorted({verdict.change.due for verdict in verdicts if verdict.change.due is not None})
+
+
 def count(verdicts: Iterable[Verdict]) -> dict[str, Counter[str]]:
     """How many devices got which answer, by transport."""
     counts: dict[str, Counter[str]] = {}

@@ -16,6 +16,7 @@ from onepush_core.store.trail import OURSELVES, Entry, add_entry
 from onepush_core.store.transaction import Row, Transaction
 
 FOREVER = 2**62
+MINE = "again = 0 OR due IS NULL OR holder = ? OR due IN KEYS ?"
 NOTHING = -1
 
 
@@ -38,7 +39,9 @@ class Change(NamedTuple):
     ``asked``/``again``: the transport's bit, to be set, or 0. ``due``: milliseconds since the epoch.
     ``lease``: the worker works on it until ``due``; its end ends the lease (``end_leases``, ``reap``).
     ``span``: the devices (ascending) are all those between the first and the last that are pending.
-    ``untouched``: only where no other worker has recorded something since it was offered.
+    ``untouched``: only where no other worker has recorded something since it was offered. ``own``: times that
+    this round has written before. Where a transport repeats the message, ``due`` and ``lease`` hold only if
+    one of these stands there, the worker's claim, or nothing: not if the device has got it meanwhile.
     """
 
     devices: Sequence[int]
@@ -51,6 +54,7 @@ class Change(NamedTuple):
     span: bool = False
     lease: bool = False
     untouched: bool = False
+    own: Sequence[int] | None = None
 
 
 class Elsewhere(NamedTuple):
@@ -121,28 +125,32 @@ def apply_change(
     if not change.devices:
         return 0
     due, values = _due_clause(change, schedule, now)
+    held, holder = "CAST(? AS BIGINT)", [worker if change.lease else None]
     where, place = _devices_clause(transaction, change)
     if change.untouched:
         where += " AND (holder = ? OR (attempts = 0 AND due IS NULL))"
         place.append(worker)
-    holder = worker if change.lease else None
+    if change.own is not None and change.state is DeliveryState.PENDING:
+        mine = [worker, transaction.keys(change.own)]
+        due, values = f"CASE WHEN {MINE} THEN {due} ELSE due END", [*mine, *values]
+        held, holder = f"CASE WHEN {MINE} THEN {held} ELSE holder END", [*mine, *holder]
     cursor = transaction.execute(
         f"UPDATE delivery SET due = {due}, state = ?, attempts = attempts + ?,"
-        f" asked = asked | ?, again = again | ?, holder = ? WHERE message = ? AND state = 0 AND {where}",
-        [*values, change.state, int(change.attempt), change.asked, change.again, holder, message, *place],
+        f" asked = asked | ?, again = again | ?, holder = {held} WHERE message = ? AND state = 0 AND {where}",
+        [*values, change.state, int(change.attempt), change.asked, change.again, *holder, message, *place],
     )
     changed: int = cursor.rowcount
     return changed
 
 
-def _due_clause(change: Change, schedule: Schedule, now: int) -> tuple[str, list[int | None]]:
+def _due_clause(change: Change, schedule: Schedule, now: int) -> tuple[str, list[Any]]:
     if change.state is not DeliveryState.PENDING:
         return "NULL", []
     if change.rule is Due.KEEP:
         return "due", []
     if change.rule is Due.RESEND:
         return f"LEAST({schedule.due}, ?)", [now, FOREVER if change.due is None else change.due]
-    return "?", [change.due]
+    return "CAST(? AS BIGINT)", [change.due]
 
 
 def _devices_clause(transaction: Transaction, change: Change) -> tuple[str, list[object]]:

@@ -147,6 +147,24 @@ def test_chain_offers_nothing_of_a_cancelled_message(tmp_path, clock):
     assert vendor.asked == ["first"]
 
 
+def test_device_that_connects_during_a_call_gets_its_repeats(tmp_path, clock):
+    """The vendor's answer comes later than the socket's, and does not undo the resend schedule."""
+    vendor, online = Vendor(), RecordingSockets(connected=set())
+    with running(tmp_path, vendor, online, clock=clock) as gateway:
+        app = make_app(gateway)
+        key = add_device(gateway, app, "t")
+        message = gateway.find_message(send(gateway, app, need_confirm=True))
+        await_that(lambda: vendor.asked)
+        online.connected = {key}
+        gateway.record("two", message, [Outcome(key, Status.SENT, again=True)])
+        vendor.open.set()
+        await_that(lambda: gateway.asking.find("one").waiting == 0)
+        gateway.flush()
+        calls = len(online.calls)
+        clock.advance(13)
+        assert len(online.calls) == calls + 1
+
+
 def test_held_device_is_ended_by_its_report(tmp_path):
     """HELD leaves it pending; ``gateway.record`` ends it, with a line in the trail."""
     holder = Holder()
