@@ -99,6 +99,17 @@ def test_held_message_is_not_queued_twice(bench):
     assert connection.queued == queued
 
 
+def test_message_sent_from_the_queue_is_not_sent_again(bench):
+    """Offered again before its report is recorded, it stays in hand; the report ends it."""
+    device = bench.gateway.add_device()
+    connection, peer = bench.open_live(device, narrow=True)
+    held = fill(bench, device)
+    bench.pump(connection, peer)
+    assert connection.state == LIVE
+    assert bench.deliver(held, device)[device.key].status is Status.HELD
+    assert read_ids(peer) == []
+
+
 def test_queued_message_is_not_begun_after_expiry(bench):
     """What expires or is cancelled in the queue is left out; the next one goes out."""
     device = bench.gateway.add_device()

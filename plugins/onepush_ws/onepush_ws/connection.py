@@ -46,7 +46,7 @@ class Connection:
 
     ``device``, ``app``: keys. ``cursor``: key of the last message read from the backlog. ``dirty``:
     something new came while it was read. ``parked``: it goes on when the queue is flushed.
-    ``drained``: keys of messages the backlog brought that the core may not know to be sent yet.
+    ``drained``: keys of messages from backlog and queue that the core may not know to be sent yet.
     ``held``: messages answered HELD while draining. ``queue``: frames that the socket does not take
     yet, ``offset`` bytes of the first are written, ``queued`` bytes wait. ``awaiting``: no byte came
     since the last ping; ``acked``: bytes acknowledged at that time.
@@ -159,21 +159,21 @@ class Connection:
         self.held.append(message)
 
     def remember_drained(self, message: Message) -> None:
-        """The backlog brought this message."""
+        """This message was sent from the backlog or the queue."""
         if self.drained is None:
             self.drained = array("q")
         if not self.has_drained(message):
             insort(self.drained, message.key)
 
     def has_drained(self, message: Message) -> bool:
-        """True when the backlog brought the message, as far as that is still remembered."""
+        """True when the message was sent from there, as far as that is still remembered."""
         if self.drained is None:
             return False
         index = bisect_left(self.drained, message.key)
         return index < len(self.drained) and self.drained[index] == message.key
 
     def settle(self) -> None:
-        """Called now and then: by the second time the core knows what the backlog brought."""
+        """Called now and then: by the second time the core knows what was sent."""
         if self.settling:
             self.drained = None
         self.settling = self.drained is not None and self.state in (LIVE, CONGESTED)

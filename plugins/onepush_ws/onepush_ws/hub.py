@@ -223,7 +223,6 @@ class Hub:
         """Write or queue a message from the backlog."""
         if not self.may_begin(message):
             return
-        connection.remember_drained(message)
         frames = self.frames.of(message)
         if self.send(connection, frames.ios if connection.ios else frames.plain, message):
             self._sent(connection, message)
@@ -249,7 +248,9 @@ class Hub:
             self._drain(connection)
 
     def _sent(self, connection: Connection, message: Message) -> None:
+        """A message from the backlog or the queue went out completely; the core hears of it a little later."""
         self.metrics.frames.inc()
+        connection.remember_drained(message)
         if connection.state >= CLOSING and connection.device in self.connections:
             return  # replaced: nobody may read the old socket any more, and the new one gets it anyway
         self.reports.add(message, written(message, connection.device))
