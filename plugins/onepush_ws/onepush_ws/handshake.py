@@ -158,17 +158,22 @@ class WebSocketResource:
     def _find_and_announce(self, device_id: str) -> Device | None:
         """Look again when a device was removed meanwhile: it might have been this one."""
         announced: int | None = None
-        while True:
-            removals = self._hub.removals
-            device = self._gateway.find_device(device_id)
-            if device is not None and announced is None:
-                self._gateway.presence.announce(device.key)
-                announced = device.key
-            if removals == self._hub.removals:
-                break
-        if device is None and announced is not None:
-            self._renounce(announced)
-        return device
+        device: Device | None = None
+        try:
+            while True:
+                removals = self._hub.removals
+                device = self._gateway.find_device(device_id)
+                if device is not None and announced is None:
+                    self._gateway.presence.announce(device.key)
+                    announced = device.key
+                if removals == self._hub.removals:
+                    return device
+        except BaseException:  # the second look may fail, or take too long
+            device = None
+            raise
+        finally:
+            if device is None and announced is not None:
+                self._renounce(announced)
 
     def _open(self, fd: int, key: str, found: Device | Rejection, early: bytes) -> None:
         sockets.make_nonblocking(fd)
