@@ -7,6 +7,7 @@ page is offered to the transports that are asked first, then what is left goes o
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 import gevent
@@ -139,8 +140,9 @@ class Dispatcher:
         if not fence.check(transaction):
             raise LeaseLost
         elsewhere = Elsewhere(fence.key, self.clock.now() + HANDED_OVER) if self.engine.shared else None
+        at = round(time.time() * 1000)  # as devices that come are noted
         return [
-            page and _take(transaction, task.message.key, audience, page, elsewhere)
+            page and _take(transaction, task.message.key, audience, page, elsewhere)._replace(at=at)
             for task, audience, page in zip(tasks, audiences, pages, strict=False)
         ]
 
@@ -199,7 +201,7 @@ class Dispatcher:
     def offer(self, task: Task, taken: Taken, fence: Fence, holders: Mapping[int, int] | None = None) -> None:
         """Run the first round of one page, or of what is left of it."""
         fresh = taken.page.apart and taken.new
-        self.offering.first_round(task.message, taken.keys, taken.page.last, fresh, fence, holders)
+        self.offering.first_round(task.message, taken.keys, taken.page.last, fresh, fence, holders, taken.at)
 
     # --- where several workers share the lanes -----------------------------------------------
 

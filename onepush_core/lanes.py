@@ -39,13 +39,15 @@ class Taken(NamedTuple):
     """A page of a message's audience, and the devices of it that are to be offered.
 
     ``new``: it was stored just now; otherwise somebody may have begun with it before. ``audience``: to go
-    on with, as one of ids cannot be asked for its second page alone.
+    on with, as one of ids cannot be asked for its second page alone. ``at``: when it was stored, by real time
+    in milliseconds since the epoch.
     """
 
     page: Page
     keys: list[int]
     new: bool
     audience: Audience | None = None
+    at: int = 0
 
 
 class Ahead(NamedTuple):

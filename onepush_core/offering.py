@@ -25,6 +25,7 @@ from onepush_core.objects import Device, Devices, Message
 from onepush_core.plugins import Plugins
 from onepush_core.rounds import Round, Verdict, dues_of, next_check_back
 from onepush_core.store import devices as devices_store
+from onepush_core.store import due as due_store
 from onepush_core.store.deliveries import Change
 from onepush_core.store.due import Due
 from onepush_core.store.engine import Engine
@@ -49,8 +50,12 @@ class Others(Protocol):
         holders: Mapping[int, int],
         attempts: Mapping[int, int] | None,
         fence: Fence,
+        at: int = 0,
     ) -> None:
-        """Have these devices (to worker) offered there. Does not wait. Raises LeaseLost."""
+        """Have these devices (to worker) offered there; ``at``: when that was stored. Raises LeaseLost."""
+
+    def came_since(self, devices: Sequence[int], at: int) -> list[int]:
+        """Those of these devices that have begun to connect here since, in milliseconds since the epoch."""
 
     def offer_late(self, message: Message, due: Sequence[Due]) -> list[int]:
         """Have first deliveries that came due offered to devices that are here, in their turn.
@@ -93,16 +98,17 @@ class Offering:
         fresh: bool,
         fence: Fence,
         holders: Mapping[int, int] | None = None,
+        at: int = 0,
     ) -> None:
         """Offer a page for the first time.
 
         ``last``: where the next page starts, None: there is none. ``fresh``: all were added just now.
-        ``holders``: see ``find_holders``.
+        ``holders``: see ``find_holders``. ``at``: when the page was stored.
         """
         if keys and not self._asking.outlets:
             self._ledger.note(message, keys, OURSELVES, "waiting", NO_TRANSPORT)
         with self._recorded():
-            self._first_round(message, keys, last, fresh, fence, holders)
+            self._first_round(message, keys, last, fresh, fence, holders, at)
 
     def _first_round(
         self,
@@ -112,10 +118,12 @@ class Offering:
         fresh: bool,
         fence: Fence,
         holders: Mapping[int, int] | None,
+        at: int,
     ) -> None:
         round_ = Round(message, keys, self._check_back(message), fresh=fresh)
         devices = Devices(keys, self._load)
-        verdicts, rest = self._reach_connected(round_, devices, fresh, fence, holders)
+        self._leave_out_reached(round_, at)
+        verdicts, rest = self._reach_connected(round_, devices, fresh, fence, holders, at)
         own = dues_of(verdicts)
         started, waiting = self._chains.share_out(round_, devices, own)
         rest += waiting
@@ -134,6 +142,19 @@ class Offering:
         )
         self._chains.start(round_, started, fence)
 
+    def _leave_out_reached(self, round_: Round, at: int) -> None:
+        """Who has come here since the page was stored may have got it elsewhere before.
+
+        Raises StoreUnavailable.
+        """
+        came = self._others.came_since(list(round_.remaining), at) if self._others and at else []
+        if not came:
+            return
+        self._ledger.flush()
+        message = [round_.message.key]
+        open_ = self._engine.read(lambda transaction: due_store.open_among(transaction, came, message))
+        round_.pass_on(set(came).difference(one.device.key for one in open_ if not one.device.attempts))
+
     def _reach_connected(
         self,
         round_: Round,
@@ -141,6 +162,7 @@ class Offering:
         fresh: bool,
         fence: Fence,
         holders: Mapping[int, int] | None,
+        at: int,
     ) -> tuple[list[Verdict], list[Change]]:
         """Those whose connections are here, and those handed over. Raises StoreUnavailable, LeaseLost.
 
@@ -148,7 +170,7 @@ class Offering:
         """
         term = Term(fence)
         # First, so that the other workers send at the same time.
-        handed = self._hand_over(round_, None if fresh else {}, holders, fence)
+        handed = self._hand_over(round_, None if fresh else {}, holders, fence, at)
         verdicts = self._asking.ask_first(round_, devices, fence)
         if not term.holds():  # who was not reached may be connected all the same
             self._ledger.record(round_.message, verdicts)
@@ -220,6 +242,7 @@ class Offering:
         attempts: Mapping[int, int] | None,
         holders: Mapping[int, int] | None,
         fence: Fence,
+        at: int = 0,
     ) -> list[Change]:
         """Hand those whose connections another worker holds to that one. Raises OnepushError."""
         if self._others is None or not round_.remaining:
@@ -231,7 +254,7 @@ class Offering:
         handed = sorted(known.keys() & set(missing))
         if not handed:
             return []
-        self._others.hand_over(round_.message, {key: known[key] for key in handed}, attempts, fence)
+        self._others.hand_over(round_.message, {key: known[key] for key in handed}, attempts, fence, at)
         round_.pass_on(handed)
         due = self._clock.now() + HANDED_OVER
         return [Change(handed, attempt=False, due=due, untouched=True)]

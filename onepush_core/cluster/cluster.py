@@ -65,7 +65,7 @@ class Cluster:
         self.session = Session(own, lease, self._lapsed, self._lost, self._seen)
         self.exchange = Exchange(engine, self.session, bus, self._hear)
         self.registry = Registry(own, self.session, bus, self._ask_to_let_go, self._moved, self._record)
-        self.outgoing = Outgoing(self.session, self.registry, self.exchange)
+        self.outgoing = Outgoing(self.session, self.registry, self.exchange, self._term)
 
     def attach(
         self, lanes: Lanes, local: Local, ledger: Ledger, may_leave: Callable[[Message], bool]
@@ -127,9 +127,14 @@ class Cluster:
         holders: Mapping[int, int],
         attempts: Mapping[int, int] | None,
         fence: Fence,
+        at: int = 0,
     ) -> None:
         """Have these devices (to worker) offered there. Does not wait. Raises LeaseLost."""
-        self.outgoing.hand_over(message, holders, attempts, fence)
+        self.outgoing.hand_over(message, holders, attempts, fence, at)
+
+    def came_since(self, devices: Sequence[int], at: int) -> list[int]:
+        """Those of these devices that have begun to connect here since, in milliseconds since the epoch."""
+        return self.registry.came_since(devices, at)
 
     def offer_late(self, message: Message, due: Sequence[Due]) -> list[int]:
         """Have first deliveries that came due offered to devices that are here, in their turn.
@@ -175,6 +180,9 @@ class Cluster:
                 self._answer(word.ticket)
             case Notice():
                 self._tell(word.event, word.key)
+
+    def _term(self, app: int) -> int:
+        return self.ownership.term(app)
 
     def _wake(self, worker: int, apps: list[int]) -> None:
         self.exchange.tell(worker, Wake(apps))

@@ -31,10 +31,17 @@ class Numbers:
         return in_order
 
 
+class Giver(NamedTuple):
+    """Who hands over the messages of an app: a worker, and how often the lane had changed hands by then."""
+
+    worker: int
+    term: int
+
+
 class Place(NamedTuple):
     """How far the first deliveries of an app have come here: from whom, and up to which message."""
 
-    sender: int
+    giver: Giver
     message: int
 
 
@@ -44,30 +51,30 @@ class Places:
     def __init__(self) -> None:
         self._known: dict[int, Place] = {}
 
-    def advance(self, app: int, sender: int, message: int) -> bool:
+    def advance(self, app: int, giver: Giver, message: int) -> bool:
         """Go on to this page; False where something else may have to go before it."""
         before = self._known.get(app)
         if before is None and len(self._known) >= APPS:
             self._known.clear()
         latest = before.message if before else 0
-        self._known[app] = Place(sender, max(latest, message))
-        return before is not None and before.sender == sender and before.message <= message
+        self._known[app] = Place(giver, max(latest, message))
+        return before is not None and before.giver == giver and before.message <= message
 
     def is_newest(self, app: int, message: int) -> bool:
         """Whether nothing that was handed over before is of a later message."""
         before = self._known.get(app)
         return before is None or before.message <= message
 
-    def changes_hands(self, app: int, sender: int) -> bool:
-        """Whether another one handed over the app's messages before."""
+    def changes_hands(self, app: int, giver: Giver) -> bool:
+        """Whether another one handed over the app's messages before, or may have in between."""
         before = self._known.get(app)
-        return before is not None and before.sender != sender
+        return before is not None and before.giver != giver
 
     def pass_by(self, app: int, message: int) -> None:
         """This message was delivered beside the order: it is not the next one any more."""
         before = self._known.get(app)
         if before is not None and before.message <= message:
-            self._known[app] = Place(before.sender, message + 1)
+            self._known[app] = Place(before.giver, message + 1)
 
 
 class Doubt:

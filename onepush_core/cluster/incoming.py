@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple, Protocol
 
 import gevent
 import structlog
-from gevent.event import Event
+from gevent.event import AsyncResult
 from gevent.queue import SimpleQueue
 
-from onepush_core.cluster.gaps import Doubt, Numbers, Places
+from onepush_core.cluster.gaps import Doubt, Giver, Numbers, Places
 from onepush_core.cluster.lookup import LookUp, Opened
 from onepush_core.cluster.registry import Registry
 from onepush_core.cluster.session import Session
 from onepush_core.cluster.words import HandOver
-from onepush_core.errors import OnepushError
+from onepush_core.errors import OnepushError, StoreUnavailable
 from onepush_core.fences import Fence
 from onepush_core.ledger import Ledger
 from onepush_core.objects import Message
 from onepush_core.store import messages
-from onepush_core.store.due import Due, due_first, open_until
+from onepush_core.store.due import Due, due_first, open_among, open_until
 from onepush_core.store.engine import Engine
 from onepush_core.store.transaction import Transaction
 
@@ -54,10 +54,13 @@ class Local(Protocol):
 
 
 class Work(NamedTuple):
-    """Something whose turn comes: ``do`` offers at once, or says what has to be looked up before."""
+    """Something whose turn comes: ``do`` offers at once, or says what has to be looked up before.
+
+    ``done``: whether all of the turn went well.
+    """
 
     do: Callable[[LookUp], object]
-    done: Event | None = None
+    done: AsyncResult[bool] | None = None
 
 
 class Incoming:
@@ -101,6 +104,8 @@ class Incoming:
 
     def offer_late(self, message: Message, devices: Sequence[int]) -> None:
         """A first delivery that came due to devices that are here, when its turn comes. Does not wait."""
+        if self._waiting.qsize() >= WAITING:
+            return
 
         def work(look_up: LookUp) -> None:
             self._places.pass_by(message.app.key, message.key)
@@ -112,11 +117,12 @@ class Incoming:
     def catch_up(self, app: int, until: int, patience: float) -> None:
         """Wait until all that has come in so far is done, and what got lost on the way here, too.
 
-        What is dispatched before that overtakes it.
+        What is dispatched before that overtakes it; so it is after that patience. Raises StoreUnavailable.
         """
-        done = Event()
+        done: AsyncResult[bool] = AsyncResult()
         self._waiting.put(Work(partial(self._ask_for_missing, app, until), done))
-        done.wait(patience)
+        if done.wait(patience) is False:
+            raise StoreUnavailable
 
     def forget(self, workers: set[int]) -> None:
         """These workers are gone."""
@@ -137,16 +143,13 @@ class Incoming:
         works = [self._waiting.get()]
         works += [self._waiting.get() for _ in range(min(self._waiting.qsize(), AT_ONCE - 1))]
         lease, look_up = self._session.lease, LookUp()
-        try:
-            for work in works:
-                self._try(partial(work.do, look_up), look_up)
-            self._try(partial(self._offer_what_is_open, look_up, lease), look_up)
-        finally:
-            for work in works:
-                if work.done is not None:
-                    work.done.set()
+        went_well = [self._try(partial(work.do, look_up), look_up) for work in works]
+        went_well.append(self._try(partial(self._offer_what_is_open, look_up, lease), look_up))
+        for work in works:
+            if work.done is not None:
+                work.done.set(all(went_well))
 
-    def _try(self, do: Callable[[], object], look_up: LookUp) -> None:
+    def _try(self, do: Callable[[], object], look_up: LookUp) -> bool:
         try:
             do()
         except Exception as error:
@@ -155,6 +158,8 @@ class Incoming:
             expected = isinstance(error, OnepushError)
             log.error("hand_over_failed", error=type(error).__name__, exc_info=not expected)
             gevent.sleep(0)
+            return False
+        return True
 
     def _begin_doubt(self, look_up: LookUp) -> None:
         """Something is missing, maybe of devices that are being looked up no further than before it."""
@@ -166,44 +171,46 @@ class Incoming:
         lease = self._session.lease
         if word.receiver != lease.key or not lease.is_valid():
             return
-        in_order = self._senders[word.sender].take(word.number)
-        if in_order is False or self._places.changes_hands(word.app[0], word.sender):
-            self._begin_doubt(look_up)
+        in_order = self._is_in_order(word, look_up)
         message = word.message
         if in_order is None or not self._may_leave(message):
             return
-        is_newest = word.fresh and self._places.is_newest(word.app[0], word.key)
-        unsure = self._find_unsure(word, look_up) if self._is_next(word, in_order) else word.devices
-        if unsure:
-            look_up.messages[word.key] = message
-            self._ask_for(word, unsure, look_up)
-        if is_newest:  # what comes again is looked up no further than that; later ones may be missing, too
-            look_up.cleared.update(unsure)
-        if len(unsure) < len(word.devices):
-            sure = sorted(set(word.devices).difference(unsure)) if unsure else word.devices
-            self._local.offer_here(message, sure, lease)
+        look_up.messages[word.key] = message
+        if word.fresh:
+            self._take_fresh(word, message, in_order, look_up)
+        else:
+            self._take_again(word, look_up)
         self._registry.disown(word.devices)
 
-    def _ask_for(self, word: HandOver, devices: Sequence[int], look_up: LookUp) -> None:
-        if word.fresh:
-            look_up.add(word.key, devices)
-        else:
-            look_up.add_again(word.key, dict(zip(word.devices, word.attempts, strict=True)))
+    def _is_in_order(self, word: HandOver, look_up: LookUp) -> bool | None:
+        """See ``Numbers.take``; where something is missing the doubt begins."""
+        in_order = self._senders[word.sender].take(word.number) if word.number else True
+        giver = Giver(word.sender, word.term)
+        if in_order is False or (word.fresh and self._places.changes_hands(word.app[0], giver)):
+            self._begin_doubt(look_up)
+        return in_order
 
-    def _find_unsure(self, word: HandOver, look_up: LookUp) -> list[int]:
-        suspects = self._doubt.suspects(word.devices, time.monotonic())
-        came = self._registry.came_since(word.devices, word.at - MOVED)
-        return sorted({*suspects, *came, *filter(look_up.__contains__, word.devices)})
+    def _take_again(self, word: HandOver, look_up: LookUp) -> None:
+        """What comes again is looked up no further than that; later ones may be missing, too."""
+        if not all(word.attempts):
+            self._places.pass_by(word.app[0], word.key)
+        look_up.add_again(word.key, dict(zip(word.devices, word.attempts, strict=True)))
 
-    def _is_next(self, word: HandOver, in_order: bool) -> bool:
-        """Whether nothing is missing just before this page, and nobody else has delivered it."""
-        app = word.app[0]
-        if not word.fresh:
-            if not all(word.attempts):
-                self._places.pass_by(app, word.key)
-            return False
-        known = self._places.advance(app, word.sender, word.key)
-        return known and in_order and not self._is_ours(app)
+    def _take_fresh(self, word: HandOver, message: Message, in_order: bool, look_up: LookUp) -> None:
+        app, giver = word.app[0], Giver(word.sender, word.term)
+        is_newest = self._places.is_newest(app, word.key)
+        # Nothing is missing just before it, and nobody else has delivered it.
+        is_next = self._places.advance(app, giver, word.key) and in_order and not self._is_ours(app)
+        suspects = self._doubt.suspects(word.devices, time.monotonic()) if is_next else word.devices
+        look_up.add(word.key, suspects)
+        if is_newest:
+            look_up.cleared.update(suspects)
+        unsure = {*self._registry.came_since(word.devices, word.at - MOVED)}
+        unsure.update(filter(look_up.__contains__, word.devices))
+        look_up.add_only(word.key, unsure.difference(suspects))
+        if len(unsure) < len(word.devices):
+            sure = sorted(set(word.devices).difference(unsure)) if unsure else word.devices
+            self._local.offer_here(message, sure, self._session.lease)
 
     def _ask_for_missing(self, app: int, until: int, look_up: LookUp) -> None:
         open_ = self._engine.read(lambda transaction: due_first(transaction, app, until))
@@ -216,8 +223,8 @@ class Incoming:
             return
         self._local.settle(SETTLING)
         self._ledger.flush()
-        before = self._registry.connections(look_up.devices())
-        for found, due in self._engine.read(lambda transaction: _open(transaction, sorted(before), look_up)):
+        before = self._registry.connections(look_up.devices)
+        for found, due in self._engine.read(lambda transaction: _open(transaction, before, look_up)):
             now = self._registry.connections(before)
             due = [one for one in due if now.get(one.device.key) == before[one.device.key]]
             if due:
@@ -225,12 +232,17 @@ class Incoming:
         self._doubt.clear(look_up.cleared)
 
 
-def _open(transaction: Transaction, devices: Sequence[int], look_up: LookUp) -> Opened:
-    """What is still open of what was asked for, for these devices."""
+def _open(transaction: Transaction, here: Mapping[int, object], look_up: LookUp) -> Opened:
+    """What is still open of what was asked for, for devices that are here."""
+    doubtful = [device for device in look_up.doubtful if device in here]
+    rows = open_until(transaction, doubtful, look_up.latest)
+    if look_up.exact:
+        rows += open_among(transaction, sorted(here), look_up.exact)
+    asked = {(one.message, one.device.key): one for one in rows if look_up.has_asked_for(one)}
     by_message: dict[int, list[Due]] = {}
-    for one in open_until(transaction, devices, look_up.latest, look_up.repeated()):
-        if look_up.has_asked_for(one):
-            by_message.setdefault(one.message, []).append(one)
-    unknown = sorted(by_message.keys() - look_up.messages.keys())
-    known = look_up.messages | messages.find_messages(transaction, unknown)
-    return [(known[key], due) for key, due in sorted(by_message.items()) if key in known]
+    for (key, _), one in sorted(asked.items()):
+        by_message.setdefault(key, []).append(one)
+    known = look_up.messages | messages.find_messages(
+        transaction, sorted(by_message.keys() - look_up.messages.keys())
+    )
+    return [(known[key], due) for key, due in by_message.items() if key in known]

@@ -15,6 +15,7 @@ from onepush_core.errors import OnepushError
 from onepush_core.store import workers
 from onepush_core.store.engine import Engine
 from onepush_core.store.transaction import Transaction
+from onepush_core.store.workers import Owner
 from onepush_core.store.writer import Settle
 
 log = structlog.get_logger("onepush.cluster")
@@ -53,6 +54,7 @@ class Ownership:
         self._wake = wake
         self._stopping = False
         self._mine: dict[int, Lease] = {}
+        self._terms: dict[int, int] = {}
         self._others: dict[int, int] = {}
         self._idle: set[int] = set()
         self._unknown: set[int] = set()
@@ -78,6 +80,10 @@ class Ownership:
         """Whether this worker dispatches the messages of this app."""
         return app in self._mine
 
+    def term(self, app: int) -> int:
+        """How often this app's lane had changed hands when this worker took it."""
+        return self._terms.get(app, 0)
+
     def bury(self, dead: set[int]) -> None:
         """Workers are gone: their lanes are anybody's."""
         self._others = {app: worker for app, worker in self._others.items() if worker not in dead}
@@ -87,6 +93,7 @@ class Ownership:
         for app in self._mine:
             self._lanes.end(app)
         self._mine.clear()
+        self._terms.clear()
         self._others.clear()
 
     def stop(self) -> None:
@@ -119,6 +126,7 @@ class Ownership:
         Tried once: a second try might come when the lane is ours again.
         """
         lease = self._mine.pop(app)
+        self._terms.pop(app, None)
         self._lanes.end(app)
         self._engine.submit(lambda transaction: workers.release_lane(transaction, app, lease.key), settle)
 
@@ -155,20 +163,21 @@ class Ownership:
         apps, self._unknown = sorted(self._unknown), set()
         lease = self._session.lease
 
-        def job(transaction: Transaction) -> dict[int, int]:
+        def job(transaction: Transaction) -> dict[int, Owner]:
             return workers.claim_lanes(transaction, apps, lease.key) if lease.check(transaction) else {}
 
-        def settle(owners: dict[int, int] | None, error: BaseException | None) -> None:
+        def settle(owners: dict[int, Owner] | None, error: BaseException | None) -> None:
             if error is None and owners is not None and not lease.lost:
                 self._learn(owners, lease)
 
         self._engine.submit(job, settle)
 
-    def _learn(self, owners: dict[int, int], lease: Lease) -> None:
-        for app, worker in owners.items():
+    def _learn(self, owners: dict[int, Owner], lease: Lease) -> None:
+        for app, (worker, term) in owners.items():
             if worker == lease.key:
                 self._others.pop(app, None)
                 self._mine[app] = lease
+                self._terms[app] = term
                 self._lanes.begin(app, lease)
             else:
                 self._others[app] = worker

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 
 from onepush_core.objects import App, Message
 from onepush_core.store import messages
+
+
+class Place(NamedTuple):
+    """Where a page stands among those of its sender: see HandOver."""
+
+    number: int = 0
+    at: int = 0
+    term: int = 0
+
+
+FREE = Place()
 
 
 class Wake(msgspec.Struct, frozen=True, array_like=True, tag="w"):
@@ -17,9 +30,10 @@ class Wake(msgspec.Struct, frozen=True, array_like=True, tag="w"):
 class HandOver(msgspec.Struct, frozen=True, array_like=True, tag="h"):
     """Offer this message to these devices, whose sockets the receiver holds.
 
-    ``number`` counts what ``sender`` has handed to this receiver, without gaps. ``fresh``: a first
-    delivery, from the lane; else ``attempts`` says how often each device was handed it before. ``at``: when
-    the sender handed it over, in milliseconds since the epoch.
+    ``fresh``: a first delivery, from the lane; else ``attempts`` says how often each device was handed it
+    before. ``number`` counts what ``sender`` has handed to this receiver, without gaps; 0: not counted.
+    ``at``: when the page was stored, in milliseconds since the epoch. ``term``: how often the lane had
+    changed hands.
     """
 
     sender: int
@@ -32,6 +46,7 @@ class HandOver(msgspec.Struct, frozen=True, array_like=True, tag="h"):
     fresh: bool
     attempts: list[int] = []
     at: int = 0
+    term: int = 0
 
     @property
     def message(self) -> Message:
@@ -87,14 +102,14 @@ def decode(payload: bytes) -> Word | None:
 def hand_over(
     sender: int,
     receiver: int,
-    number: int,
     message: Message,
     devices: list[int],
     attempts: list[int] | None,
-    at: int,
+    place: Place = FREE,
 ) -> HandOver:
     """A message for devices of another worker; ``attempts``: None when this is the first delivery."""
     app: App = message.app
+    number, at, term = place
     return HandOver(
         sender,
         receiver,
@@ -106,4 +121,5 @@ def hand_over(
         attempts is None,
         attempts or [],
         at,
+        term,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from onepush_core.objects import DeliveryState, Device
 from onepush_core.store.deliveries import end_devices
@@ -64,31 +64,36 @@ def give_back(transaction: Transaction, rest: Sequence[Due], now: int, lease_unt
     )
 
 
-def open_until(
-    transaction: Transaction, devices: Sequence[int], latest: int, repeated: Sequence[int]
-) -> list[Due]:
-    """What is pending for these devices: first deliveries up to a message, and all of the repeated messages.
+def open_until(transaction: Transaction, devices: Sequence[int], latest: int) -> list[Due]:
+    """First deliveries that are pending for these devices, up to a message."""
+    return _open(transaction, devices, "x.message <= ? AND x.attempts = 0", latest)
 
-    Oldest message first.
-    """
+
+def open_among(transaction: Transaction, devices: Sequence[int], chosen: Sequence[int]) -> list[Due]:
+    """What is pending of these messages for these devices."""
+    return _open(transaction, devices, "x.message IN KEYS ?", transaction.keys(chosen))
+
+
+def _open(transaction: Transaction, devices: Sequence[int], which: str, parameter: Any) -> list[Due]:
+    if not devices:
+        return []
     rows = transaction.rows(
         f"SELECT x.message, x.asked, x.again, {COLUMNS}, x.attempts FROM delivery x"
         " JOIN device d ON d.key = x.device AND d.active = 1 AND d.since < x.message"
-        " WHERE x.device IN KEYS ? AND x.state = 0"
-        " AND ((x.message <= ? AND x.attempts = 0) OR x.message IN KEYS ?) ORDER BY x.message, x.device",
-        (transaction.keys(devices), latest, transaction.keys(repeated)),
+        f" WHERE x.device IN KEYS ? AND x.state = 0 AND {which}",
+        (transaction.keys(devices), parameter),
     )
     return [Due(key, asked, again, Device(*device)) for key, asked, again, *device in rows]
 
 
 def due_first(transaction: Transaction, app: int, until: int) -> list[tuple[int, int]]:
-    """Message and device of each first delivery of an app's dispatched messages that comes due by then.
+    """Message and device of each first delivery of an app's messages that comes due by then.
 
     ``until``: milliseconds since the epoch.
     """
     rows = transaction.rows(
         "SELECT x.message, x.device FROM delivery x JOIN message m ON m.key = x.message"
-        " WHERE x.due <= ? AND x.state = 0 AND x.attempts = 0 AND m.app = ? AND m.state = 1",
+        " WHERE x.due <= ? AND x.state = 0 AND x.attempts = 0 AND m.app = ? AND m.state IN (0, 1)",
         (until, app),
     )
     return [(message, device) for message, device in rows]

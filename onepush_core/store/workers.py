@@ -79,15 +79,33 @@ def _release(transaction: Transaction, key: int) -> None:
     )
 
 
-def claim_lanes(transaction: Transaction, apps: Sequence[int], key: int) -> dict[int, int]:
+class Owner(NamedTuple):
+    """Who has the lane of an app, and how often it had gone from one worker to another by then."""
+
+    worker: int
+    term: int
+
+
+def claim_lanes(transaction: Transaction, apps: Sequence[int], key: int) -> dict[int, Owner]:
     """Take the lanes of these apps unless somebody has them; for each app who has it now."""
     keys = transaction.keys(sorted(apps))
-    transaction.execute(
+    taken = transaction.rows(
         "INSERT INTO lane(app, worker) SELECT key, ? FROM app WHERE key IN KEYS ? ORDER BY key"
-        " ON CONFLICT DO NOTHING",
+        " ON CONFLICT DO NOTHING RETURNING app",
         (key, keys),
     )
-    return dict(transaction.execute("SELECT app, worker FROM lane WHERE app IN KEYS ?", (keys,)).fetchall())
+    if taken:
+        transaction.execute(
+            "UPDATE app SET lane_term = lane_term + 1, lane_worker = ?"
+            " WHERE key IN KEYS ? AND lane_worker IS DISTINCT FROM ?",
+            (key, transaction.keys([app for (app,) in taken]), key),
+        )
+    rows = transaction.rows(
+        "SELECT lane.app, lane.worker, app.lane_term FROM lane JOIN app ON app.key = lane.app"
+        " WHERE lane.app IN KEYS ?",
+        (keys,),
+    )
+    return {app: Owner(worker, term) for app, worker, term in rows}
 
 
 def release_lane(transaction: Transaction, app: int, key: int) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 
+import gevent
 import msgspec
 import pytest
 
 from onepush_core.cluster.incoming import Incoming
 from onepush_core.cluster.lookup import LookUp
 from onepush_core.cluster.session import Lease
-from onepush_core.cluster.words import hand_over
+from onepush_core.cluster.words import Place, hand_over
 from onepush_core.errors import StoreUnavailable
 from onepush_core.objects import App, Device, Message
 from onepush_core.store.due import Due
@@ -40,6 +41,9 @@ class Connections:
 
     def connections(self, devices):
         return {device: (self.numbers[device], True) for device in devices if device in self.numbers}
+
+    def holds(self, device):
+        return device in self.numbers
 
     def disown(self, devices):
         pass
@@ -109,10 +113,12 @@ class Bench:
             self.incoming.put(page)
         self.incoming.take_turn()
 
-    def page(self, key, devices=(10, 11), age=0.0, attempts=None):
+    def page(self, key, devices=(10, 11), age=0.0, attempts=None, term=1):
         self.number += 1
         at = round((time.time() - age) * 1000)
-        return hand_over(SENDER, RECEIVER, self.number, message(key), list(devices), attempts, at)
+        return hand_over(
+            SENDER, RECEIVER, message(key), list(devices), attempts, Place(self.number, at, term)
+        )
 
 
 @pytest.fixture
@@ -188,24 +194,58 @@ def test_gap_behind_a_page_that_is_looked_up_leaves_its_devices_in_doubt(bench):
     assert bench.ledger.looked == looked + 1
 
 
+def test_lane_that_was_elsewhere_leaves_all_devices_in_doubt(bench):
+    """The same worker hands over as before, but what another one did in between may have been lost."""
+    bench.take(bench.page(2))
+    looked = bench.ledger.looked
+    bench.take(bench.page(3, term=3))
+    assert bench.ledger.looked == looked + 1
+
+
+def test_repetition_is_not_counted_and_begins_no_doubt(bench):
+    """It goes another way, and whoever repeats has not the lane."""
+    bench.take(bench.page(2))
+    bench.take(hand_over(3, RECEIVER, message(1), [10], [1]))
+    looked = bench.ledger.looked
+    bench.take(bench.page(3))
+    assert bench.ledger.looked == looked
+
+
+def test_catching_up_that_fails_says_so(bench):
+    """Whoever takes a lane must not go on as if all had been delivered; tried again, it succeeds."""
+    bench.connections.numbers[12] = 1
+    bench.ledger.open, bench.ledger.flush = [(1, 12)], bench.fail_once
+    working = gevent.spawn(bench.incoming.run)
+    with pytest.raises(StoreUnavailable):
+        bench.incoming.catch_up(1, 0, 5.0)
+    bench.ledger.open = []
+    bench.incoming.catch_up(1, 0, 5.0)
+    working.kill()
+
+
 @pytest.fixture
 def look_up():
-    """Asks for first deliveries up to message 5 to device 10, and for a repetition of 7 to device 11."""
+    """First deliveries up to message 5 to device 10, a repetition of 7 to 11, message 6 alone to 12."""
     look_up = LookUp()
     look_up.add(5, [10])
     look_up.add(3, [10])
     look_up.add_again(7, {11: 2})
+    look_up.add_only(6, [12])
     return look_up
 
 
-@pytest.mark.parametrize("one", [due(4, 10), due(5, 10), due(7, 11), due(7, 11, attempts=2)])
+@pytest.mark.parametrize("one", [due(4, 10), due(5, 10), due(7, 11), due(7, 11, attempts=2), due(6, 12)])
 def test_look_up_asks_for_what_comes_before_and_for_repetitions(look_up, one):
     """First deliveries up to the latest page of a device, and what was offered just so often before."""
     assert look_up.has_asked_for(one)
 
 
 @pytest.mark.parametrize(
-    "one", [due(6, 10), due(8, 11), due(4, 10, attempts=1), due(7, 11, attempts=1), due(7, 10, attempts=2)]
+    "one",
+    [
+        *(due(6, 10), due(8, 11), due(5, 12), due(7, 12)),
+        *(due(4, 10, attempts=1), due(7, 11, attempts=1), due(7, 10, attempts=2)),
+    ],
 )
 def test_look_up_asks_for_nothing_else(look_up, one):
     """What is later, or was offered in between, comes by itself."""

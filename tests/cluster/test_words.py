@@ -7,7 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.examples import any_machine
-from onepush_core.cluster.words import HandOver, LetGo, Notice, Released, Wake, decode, encode, hand_over
+from onepush_core.cluster.words import (
+    HandOver,
+    LetGo,
+    Notice,
+    Place,
+    Released,
+    Wake,
+    decode,
+    encode,
+    hand_over,
+)
 from onepush_core.objects import App, Message, Selector
 
 MESSAGE = Message(
@@ -33,15 +43,16 @@ def test_word_survives_the_way(word):
 
 def test_hand_over_carries_the_message():
     """The receiver needs no look into the store."""
-    word = decode(encode(hand_over(1, 2, 5, MESSAGE, [10, 11], None, 7)))
+    word = decode(encode(hand_over(1, 2, MESSAGE, [10, 11], None, Place(5, 7, 3))))
     assert isinstance(word, HandOver)
-    assert (word.sender, word.receiver, word.number, word.devices, word.fresh) == (1, 2, 5, [10, 11], True)
+    assert (word.sender, word.receiver, word.devices, word.fresh) == (1, 2, [10, 11], True)
+    assert (word.number, word.at, word.term) == (5, 7, 3)
     assert word.message == MESSAGE
 
 
 def test_hand_over_of_a_repeat_says_how_often():
     """Not a first delivery: each device's attempts are told."""
-    word = hand_over(1, 2, 5, MESSAGE, [10, 11], [1, 3], 7)
+    word = hand_over(1, 2, MESSAGE, [10, 11], [1, 3])
     assert (word.fresh, word.attempts) == (False, [1, 3])
 
 

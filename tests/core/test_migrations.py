@@ -46,7 +46,7 @@ def tables(database) -> set[str]:
 
 def test_migrate_builds_a_fresh_database(database):
     """The first start makes every table of the core."""
-    assert migrate(database) == ["0001_initial", "0002_workers"]
+    assert migrate(database) == ["0001_initial", "0002_workers", "0003_lane_terms"]
     assert {"app", "device", "message", "delivery", "trail", "migration_core"} <= tables(database)
 
 
@@ -81,7 +81,10 @@ def test_migrate_runs_beside_another_start(database, tmp_path):
     try:
         starts = [gevent.spawn(migrate, one) for one in (database, other)]
         gevent.joinall(starts, timeout=10, raise_error=True)
-        assert sorted(start.value for start in starts) == [[], ["0001_initial", "0002_workers"]]
+        assert sorted(start.value for start in starts) == [
+            [],
+            ["0001_initial", "0002_workers", "0003_lane_terms"],
+        ]
     finally:
         other.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 
 import gevent
@@ -10,11 +11,13 @@ import pytest
 from harness.databases import POOL, REQUIRED, missing_server, postgres_url
 from harness.races import overlap
 from onepush_core.gateway import Gateway
-from onepush_core.objects import DeliveryState, Draft, Message, Registration, Selector
+from onepush_core.objects import DeliveryState, Draft, Message, Outcome, Registration, Selector, Status
+from onepush_core.outlets import Outlet
 from onepush_core.plugins import load_plugins
 from onepush_core.settings import Settings, StoreSettings
-from onepush_core.store import apps, deliveries, devices, due, messages, transports
+from onepush_core.store import apps, deliveries, devices, due, messages, transports, workers
 from onepush_core.store.deliveries import Change, Schedule
+from onepush_core.testing import RecordingSockets
 
 pytestmark = pytest.mark.once
 FAR_OFF = 4_000_000_000_000
@@ -269,3 +272,41 @@ def test_counters_of_one_message_add_up_from_two_processes(pair, app):
     calls = [gevent.spawn(confirm_all, pair[0], ids), gevent.spawn(confirm_all, pair[1], ids[::-1])]
     gevent.joinall(calls, timeout=30, raise_error=True)
     assert [counts(pair[0], app, one) for one in ids] == [{"confirmed": 40}] * 3
+
+
+def test_lane_counts_how_often_it_changes_hands(pair, app):
+    """Who takes it again, and nobody had it in between, goes on as before."""
+
+    def term_for(gateway):
+        key = gateway.cluster.session.lease.key
+        found = gateway.write(lambda transaction: workers.claim_lanes(transaction, [app.key], key))
+        gateway.write(lambda transaction: workers.release_lane(transaction, app.key, key))
+        return found[app.key].term
+
+    one, two = pair
+    assert [term_for(gateway) for gateway in (one, one, two, two, one)] == [1, 1, 2, 2, 3]
+
+
+def test_page_spares_who_got_it_elsewhere_before_it_is_offered(pair, app):
+    """A device may come here, with its message, between the commit of the page and its offer."""
+    here, there = pair
+    sockets = RecordingSockets()
+    limits = {"takes": None, "deadline": 5.0, "concurrency": 1}
+    outlet = Outlet(
+        "one", 1, lambda message, devices, waited: [sockets.deliver(message, devices)], first=True, **limits
+    )
+    for gateway in pair:
+        gateway.asking.open([outlet])
+    keys = add_devices(here, app, "stays", "moves")
+    [key] = store(here, app, "m1")
+    here.write(lambda transaction: deliveries.insert_page(transaction, key, keys))
+    stored = round(time.time() * 1000)
+    message = here.find_message("m1")
+    there.record("one", message, [Outcome(keys[1], Status.DELIVERED)])
+    there.flush()
+    for device in keys:
+        here.presence.add(device)
+    here.offering.first_round(message, keys, None, True, here.fence(), {}, stored)
+    here.flush()
+    assert sockets.calls == [("m1", keys[:1])]
+    assert counts(here, app, "m1") == {"handedOff": 2}

@@ -248,7 +248,7 @@ class Hub:
             self._drain(connection)
 
     def _sent(self, connection: Connection, message: Message) -> None:
-        """A message from the backlog or the queue went out completely; the core hears of it a little later."""
+        """A message from backlog or queue went out completely; the core hears of it a little later."""
         self.metrics.frames.inc()
         connection.remember_drained(message)
         if connection.state >= CLOSING and connection.device in self.connections:
