@@ -4,6 +4,7 @@ from gevent import monkey
 
 monkey.patch_all()
 
+import os
 import threading
 
 import pytest
@@ -11,9 +12,14 @@ import pytest
 from harness.databases import ON_POSTGRES, REQUIRED, empty_databases, missing_server
 from harness.process import GatewayProcess
 
+LONG = bool(os.environ.get("ONEPUSH_TEST_LONG"))
+
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "once: about one kind of database, so not again in the second pass")
+    config.addinivalue_line(
+        "markers", "once: not about the store: in the second pass only with ONEPUSH_TEST_LONG=1"
+    )
+    config.addinivalue_line("markers", "sqlite: about SQLite's file, so never in the second pass")
     config.addinivalue_line("markers", "store: uses a database though it has no folder")
 
 
@@ -32,7 +38,7 @@ def pytest_collection_modifyitems(config, items):
 
 
 def uses_database(item):
-    if item.get_closest_marker("once"):
+    if item.get_closest_marker("sqlite") or (item.get_closest_marker("once") and not LONG):
         return False
     folders = {"tmp_path", "tmp_path_factory"}
     return bool(item.get_closest_marker("store") or folders & set(item.fixturenames))

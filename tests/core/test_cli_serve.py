@@ -112,6 +112,7 @@ def test_serve_refuses_two_workers_on_sqlite(onepush):
     assert "SQLite serves one worker" in refusal(onepush, "--workers", "2")
 
 
+@pytest.mark.sqlite
 def test_serve_refuses_database_in_use(tmp_path):
     """What only the worker finds stops the master too, with one line."""
     first = GatewayProcess(tmp_path, NO_PLUGINS).start()

@@ -188,7 +188,7 @@ def fill(engine: Engine, stored: list[int]) -> None:
         stored.append(engine.write(insert(len(stored) + 1, "x" * 4000)))
 
 
-@pytest.mark.once
+@pytest.mark.sqlite
 def test_engine_reports_a_full_disk(open_engine):
     """No page is left: StoreUnavailable, nothing half written, and what was committed is still there."""
     engine = open_engine({"max_page_count": 12})

@@ -48,7 +48,7 @@ def read_named(transaction):
     audience.read_named(transaction, MESSAGE, NAMES)
 
 
-@pytest.mark.once
+@pytest.mark.sqlite
 @pytest.mark.parametrize(
     ("read", "condition"), [(read_ids, "(id=?"), (read_named, "(id=?"), (read_aliases, "alias=?")]
 )

@@ -174,7 +174,7 @@ def test_delivery_names_nobody_else(tmp_path):
         assert "alias" not in gateway.deliveries(app, message, None, 10)["deliveries"][0]
 
 
-@pytest.mark.once
+@pytest.mark.sqlite
 def test_database_is_its_owners_only(tmp_path):
     """The file holds tokens, numbers and texts: nobody else may read it."""
     with running(tmp_path):

@@ -16,7 +16,7 @@ from harness.process import free_port, is_alive
 from harness.waiting import eventually
 from onepush_demo.credentials import key_file
 
-pytestmark = pytest.mark.once  # a demonstration has a file of its own
+pytestmark = pytest.mark.sqlite  # a demonstration has a file of its own
 PATIENCE = 30
 STEPS = 9
 README = Path(__file__).parents[2] / "README.md"

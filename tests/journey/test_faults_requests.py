@@ -167,7 +167,7 @@ def test_bad_start_says_why(prepare_gateway, settings, named):
     check_bad_start(prepare_gateway(**settings), named)
 
 
-@pytest.mark.once
+@pytest.mark.sqlite
 def test_too_many_workers_for_sqlite_say_why(prepare_gateway):
     """SQLite serves one worker: more end the start."""
     check_bad_start(prepare_gateway(server={"workers": 2}), "server.workers")
@@ -180,7 +180,7 @@ def test_start_on_taken_port_says_why(prepare_gateway):
         check_bad_start(gateway, "server.bind")
 
 
-@pytest.mark.once
+@pytest.mark.sqlite
 def test_start_on_broken_database_says_why(prepare_gateway):
     """A database that is none ends the start."""
     gateway = prepare_gateway()

@@ -25,7 +25,7 @@ def test_promise_01_answer_means_stored(gateway, app):
     assert stored_messages(gateway.database) == before + 1
 
 
-@pytest.mark.once
+@pytest.mark.sqlite
 def test_promise_01_answer_means_in_the_files(gateway, app, tmp_path):
     """200 with a requestId means: on disk. The files as they are after the answer hold the message."""
     app.register("ada")
@@ -36,7 +36,7 @@ def test_promise_01_answer_means_in_the_files(gateway, app, tmp_path):
     assert stored_messages(f"sqlite:///{tmp_path}/gateway.db") == before + 1
 
 
-@pytest.mark.once
+@pytest.mark.sqlite
 def test_promise_01_answer_follows_sync(mortal_gateway, tmp_path):
     """200 with a requestId means: fsynced. The answer goes out after the store's file was synchronised."""
     if shutil.which("strace") is None:

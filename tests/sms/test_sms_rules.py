@@ -272,7 +272,7 @@ def test_sms_reaches_everybody_of_large_audience(bench):
     assert sorted(bench.provider.numbers) == [f"+86137{index:08d}" for index in range(60)]
 
 
-@pytest.mark.once
+@pytest.mark.sqlite
 def test_carriers_of_number_are_found_by_index(bench):
     """Looking for the devices that carry a number does not read the whole table."""
     statement = f"EXPLAIN QUERY PLAN SELECT 1 FROM device d WHERE d.app = ? AND {BARE_MOBILE} IN (?, ?)"
