@@ -27,6 +27,8 @@ QUEUE = 2048
 """Connections that the kernel keeps for us at most."""
 NEW_PATIENCE = 0.5
 """Seconds for which a worker that stops waits for the first request on a connection."""
+KEPT_PATIENCE, KEPT_QUIET = 2.0, 0.2
+"""Seconds for which it leaves kept connections open at most, and after the last request that came on one."""
 
 
 class HttpWorker(GeventWorker):
@@ -102,6 +104,7 @@ class CountedRequests:
         self._running = 0
         self._new: WeakSet[socket.socket] = WeakSet()
         self._idle: WeakSet[socket.socket] = WeakSet()
+        self._last_on_kept = 0.0
 
     def expect(self, connection: socket.socket) -> None:
         """Somebody has connected, to ask something."""
@@ -111,7 +114,9 @@ class CountedRequests:
         """Pass the request on."""
         connection = environ["gunicorn.socket"]
         self._new.discard(connection)
-        self._idle.discard(connection)
+        if connection in self._idle:
+            self._idle.discard(connection)
+            self._last_on_kept = time.monotonic()
         self._running += 1
         try:
             return self._application(environ, start_response)
@@ -128,6 +133,16 @@ class CountedRequests:
         while self._running or (self._awaits_new() and time.monotonic() < patient_until):
             gevent.sleep(0.02)
         gevent.sleep(0.05)
+
+    def wait_for_kept(self) -> None:
+        """Wait until hardly anybody asks on a kept connection any more.
+
+        Each answer ends its connection by now, so they get fewer. One that is ended from here crosses the
+        next request on it (RFC 9112, section 9.5).
+        """
+        patient_until = time.monotonic() + KEPT_PATIENCE
+        while time.monotonic() < min(self._last_on_kept + KEPT_QUIET, patient_until):
+            gevent.sleep(0.02)
 
     def _awaits_new(self) -> bool:
         return any(connection.fileno() >= 0 for connection in list(self._new))

@@ -201,6 +201,7 @@ class Server(BaseApplication):
     def _finish_requests(self, worker: HttpWorker) -> None:
         worker.stop_listening()
         self.requests.wait()
+        self.requests.wait_for_kept()
         self.requests.close_idle()
         self.requests.wait()
 

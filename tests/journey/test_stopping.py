@@ -15,8 +15,10 @@ from harness.crowd import Crowd, make_room
 from harness.drivers import Listener, Sender, await_end, collect, stop_all
 
 CROWD = 5000
-IDLE, AT_ONCE = 1500, 5
-"""Connections that are kept and not used; how many of them are used every few milliseconds."""
+IDLE, AT_ONCE, PAUSE = 1500, 5, 0.012
+"""Connections that are kept and not used; how many of them are used at once, and the seconds between: they
+last longer than the gateway waits for the end of such a stream.
+"""
 
 
 @pytest.mark.once
@@ -109,7 +111,7 @@ def test_stopping_answers_what_comes_on_idle_connections(start_gateway):
     fates = []
     while idle:
         fates += use_once_more([idle.pop() for _ in range(AT_ONCE)])
-        time.sleep(0.003)
+        time.sleep(PAUSE)
     stopping.join()
     assert fates.count("answered") > IDLE / 50
     assert fates.count("closed") > IDLE / 50
