@@ -205,8 +205,8 @@ class Incoming:
         look_up.add(word.key, suspects)
         if is_newest:
             look_up.cleared.update(suspects)
-        unsure = {*self._registry.came_since(word.devices, word.at - MOVED)}
-        unsure.update(filter(look_up.__contains__, word.devices))
+        unsure = look_up.among(word.devices)
+        unsure.update(self._registry.came_since(word.devices, word.at - MOVED))
         look_up.add_only(word.key, unsure.difference(suspects))
         if len(unsure) < len(word.devices):
             sure = sorted(set(word.devices).difference(unsure)) if unsure else word.devices

@@ -28,13 +28,14 @@ class LookUp:
     def __bool__(self) -> bool:
         return bool(self._devices)
 
-    def __contains__(self, device: int) -> bool:
-        return device in self._devices
-
     @property
     def devices(self) -> list[int]:
         """All devices that are asked for, ascending."""
         return sorted(self._devices)
+
+    def among(self, devices: Iterable[int]) -> set[int]:
+        """Those of these devices that are asked for."""
+        return self._devices.intersection(devices) if self._devices else set()
 
     @property
     def doubtful(self) -> list[int]:

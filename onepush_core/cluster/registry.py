@@ -70,6 +70,7 @@ class Registry:
         self._numbers = 0
         self._held: dict[int, int] = {}
         self._since: dict[int, int] = {}
+        self._newest = 0
         self._live: set[int] = set()
         self._announced: set[int] = set()
         self._new: dict[int, Claim] = {}
@@ -116,7 +117,7 @@ class Registry:
         claim.number = self._numbers
         self._claims[device] = self._new[device] = claim
         self._held[device] = self._numbers
-        self._since[device] = round(time.time() * 1000)
+        self._since[device] = self._newest = round(time.time() * 1000)
         if self._bus is not None:
             self._bus.hold(device, self._numbers)
         return claim
@@ -151,6 +152,8 @@ class Registry:
 
     def came_since(self, devices: Iterable[int], at: int) -> list[int]:
         """Those of these devices that have begun to connect here since, in milliseconds since the epoch."""
+        if self._newest < at:
+            return []
         return [device for device in devices if self._since.get(device, 0) >= at]
 
     def when_alone(self, device: int, callback: Callable[[], object]) -> None:
