@@ -6,6 +6,7 @@ order of acceptance. What they leave goes on in chains beside the lane (``chains
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Protocol
@@ -32,6 +33,8 @@ from onepush_core.store.engine import Engine
 from onepush_core.store.trail import OURSELVES
 
 log = structlog.get_logger("onepush.offering")
+SLOW = 1_000
+"""Milliseconds since a page was stored: less than HANDED_OVER."""
 CHECK_BACK_DEADLINE = 1.0
 """Seconds that one plugin may take to say when it wants to be asked again; the lane waits for it."""
 HANDED_OVER = 3_000
@@ -145,12 +148,14 @@ class Offering:
     def _leave_out_reached(self, round_: Round, at: int) -> None:
         """Who has come here since the page was stored may have got it elsewhere before.
 
-        Raises StoreUnavailable.
+        What it got there is on record; transports know what they have brought from its backlog here. In a
+        slow step deliveries may have come due and been offered besides. Raises StoreUnavailable.
         """
         came = self._others.came_since(list(round_.remaining), at) if self._others and at else []
         if not came:
             return
-        self._ledger.flush()
+        if time.time() * 1000 - at > SLOW:
+            self._ledger.flush()
         message = [round_.message.key]
         open_ = self._engine.read(lambda transaction: due_store.open_among(transaction, came, message))
         round_.pass_on(set(came).difference(one.device.key for one in open_ if not one.device.attempts))

@@ -221,8 +221,9 @@ class Incoming:
         """Who connects after the ledger was read gets all of it from its backlog, and nothing twice."""
         if not look_up:
             return
-        self._local.settle(SETTLING)
-        self._ledger.flush()
+        if look_up.doubtful:  # the others have their backlog from here, and transports know what it brought
+            self._local.settle(SETTLING)
+            self._ledger.flush()
         before = self._registry.connections(look_up.devices)
         for found, due in self._engine.read(lambda transaction: _open(transaction, before, look_up)):
             now = self._registry.connections(before)
