@@ -33,8 +33,8 @@ WAITING = 10_000
 AT_ONCE = 500
 """Pages that share one look into the ledger."""
 MOVED = 2_000
-"""Milliseconds before a page was handed over: who has connected since then may have got it elsewhere. The
-hosts' clocks may differ by a part of it, and the page was stored another part before.
+"""Milliseconds before a page was stored: who has connected since then may have got it elsewhere. The hosts'
+clocks may differ by so much.
 """
 SETTLING = 3.0
 """Seconds for which frames on their way are waited for before the ledger is asked."""
@@ -69,7 +69,7 @@ class Incoming:
     In order, a first delivery goes straight to the sockets. Where something may be missing, or have been
     delivered before, the ledger tells what is open and goes first, so that the order of each device holds.
     As a page that is missing may have been any device's, that is done once for each device after a gap. So
-    it is for devices that were elsewhere when the page was handed over, or may have been. What has come in
+    it is for devices that were elsewhere when the page was stored, or may have been. What has come in
     meanwhile shares one look into the ledger: the same deliveries come again every few seconds while they
     wait, and a look for each page would take longer than that.
     ``is_ours(app)``: whether this worker dispatches for this app, by now.
