@@ -92,6 +92,16 @@ def at_once(*jobs):
     gevent.joinall(running, timeout=PATIENCE, raise_error=True)
 
 
+def in_the_end(call):
+    """What it returns, tried again as its callers are told to: SOON is short for a busy machine."""
+    with gevent.Timeout(PATIENCE):
+        while True:
+            try:
+                return call()
+            except StoreUnavailable:
+                gevent.sleep(0.02)
+
+
 def only(what: bytes, fate: str):
     """Once, when a client says this."""
     left = [fate]
@@ -152,7 +162,7 @@ def test_commit_in_doubt_waits_for_the_server(open_engine, proxy, url):
         engine.write(add("two"))
     assert settled == []
     proxy.clogged = False
-    engine.flush()
+    in_the_end(engine.flush)
     assert settled == [(1, None)]
     assert numbers(url)[0] == 2
 
@@ -167,7 +177,7 @@ def test_silent_server_is_not_waited_for(open_engine, proxy, what):
         with gevent.Timeout(10 * SOON), pytest.raises(StoreUnavailable):
             work(lambda transaction: transaction.row("SELECT 1"))
         proxy.clogged = False
-        assert work(lambda transaction: transaction.row("SELECT 1")) == (1,)
+        assert in_the_end(lambda: work(lambda transaction: transaction.row("SELECT 1"))) == (1,)
 
 
 def test_terminated_connections_are_made_anew(open_engine, url):
