@@ -256,7 +256,7 @@ class Offering:
         if not missing:
             return []
         known = self.find_holders(missing) if holders is None else holders
-        handed = sorted(known.keys() & set(missing))
+        handed = [key for key in missing if key in known]
         if not handed:
             return []
         self._others.hand_over(round_.message, {key: known[key] for key in handed}, attempts, fence, at)

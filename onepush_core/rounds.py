@@ -57,8 +57,8 @@ class Round:
 
     def open_to(self, bit: int, keys: Sequence[int]) -> Sequence[int]:
         """Those of ``keys`` that this transport may be asked for."""
-        if not self._asked and len(self.remaining) == self._size:
-            return keys
+        if not self._asked:
+            return keys if len(self.remaining) == self._size else self.still_open(keys)
         return [key for key in keys if self.may_ask(bit, key)]
 
     def may_ask(self, bit: int, key: int) -> bool:
@@ -122,6 +122,8 @@ class Round:
 
     def unrepeated(self) -> list[int]:
         """Devices that nothing has taken, and to which nothing was repeated in this round."""
+        if not self._repeating:
+            return list(self.remaining)
         return [key for key in self.remaining if key not in self._repeating]
 
     def is_repeating(self, key: int) -> bool:
@@ -130,7 +132,8 @@ class Round:
 
     def still_open(self, keys: Iterable[int]) -> list[int]:
         """Those of ``keys`` that nothing has taken."""
-        return [key for key in keys if key in self.remaining]
+        remaining = self.remaining
+        return [key for key in keys if key in remaining]
 
     def unmentioned(self) -> list[int]:
         """Devices of which no transport has said anything in this round."""

@@ -58,9 +58,10 @@ class Outgoing:
         for device, worker in holders.items():
             by_worker.setdefault(worker, []).append(device)
         for worker, keys in by_worker.items():
-            known = None if attempts is None else [attempts.get(key, 0) for key in sorted(keys)]
+            keys.sort()
+            known = None if attempts is None else [attempts.get(key, 0) for key in keys]
             place = self._place(worker, message.app.key, known, at)
-            word = hand_over(fence.key, worker, message, sorted(keys), known, place)
+            word = hand_over(fence.key, worker, message, keys, known, place)
             # What comes due again was not heard of: the fast way may have lost it, and could do so again.
             say = self._exchange.tell if attempts is None else self._exchange.post
             say(worker, word, fence)

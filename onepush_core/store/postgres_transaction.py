@@ -41,8 +41,8 @@ class KeyArrayDumper(Dumper):
     oid = psycopg.postgres.types["int8"].array_oid
 
     def dump(self, obj: KeyArray) -> bytes:
-        """The text."""
-        return b"{%s}" % ",".join(map(str, obj.keys)).encode()
+        """The text: Python's of a list but for the brackets, which costs less than joining it."""
+        return b"{%s}" % str(list(obj.keys))[1:-1].encode()
 
 
 class PostgresTransaction(Transaction):
@@ -54,8 +54,12 @@ class PostgresTransaction(Transaction):
 
     def execute_many(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
         """Run one statement for each row of parameters, in one exchange with the server."""
+        known = list(rows)
+        if len(known) == 1:  # without the cost of a pipeline
+            self.execute(statement, known[0])
+            return
         with self._connection.cursor() as cursor:
-            cursor.executemany(self._translate(statement), rows)
+            cursor.executemany(self._translate(statement), known)
 
     @staticmethod
     def read_keys(value: Any) -> list[int]:
