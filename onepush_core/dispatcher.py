@@ -33,6 +33,8 @@ PAGES = 10
 """Pages that are read and committed at once: an fsync for each would cost as much as sending it."""
 SHARED_PAGES = 2
 """The same where the database is another process, which stores the next pages while these are offered."""
+SKEW = 1_000
+"""Milliseconds that another host's clock may be ahead."""
 CANARY = Message(key=0, id="", app=App(0, "", ""), alert="", accepted_at=0, expires_at=0)
 
 
@@ -96,6 +98,10 @@ class Dispatcher:
         except OnepushError:
             return False
         return True
+
+    def flush(self) -> None:
+        """Wait until what was done so far is on record. Raises StoreUnavailable."""
+        self.engine.flush()
 
     def stop(self) -> None:
         """Start nothing new; what is not done stays for the next process."""
@@ -189,7 +195,7 @@ class Dispatcher:
 
     def catch_up(self, app: int) -> None:
         """Before a lane is taken over: what its worker before has handed over goes first (waits)."""
-        self._catch_up(app, self.clock.now() + HANDED_OVER)
+        self._catch_up(app, self.clock.now() + HANDED_OVER + SKEW)
 
     def find_holders(self, pages: Sequence[Taken | None]) -> Mapping[int, int]:
         """Which other worker holds the connection of which device of these pages, which are committed.

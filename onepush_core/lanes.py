@@ -68,6 +68,9 @@ class Work(Protocol):
     def catch_up(self, app: int) -> None:
         """Deliver what was handed to this worker before it got the lane (waits)."""
 
+    def flush(self) -> None:
+        """Wait until what was done so far is on record. Raises StoreUnavailable."""
+
     def undispatched(self, app: int, after: int, limit: int) -> list[Task]:
         """Messages of an app whose first round is not done, by key."""
 
@@ -198,6 +201,8 @@ class Lane:
 
     def _step(self) -> None:
         """Do some messages together; one with more than a page ends the step, and is gone on with."""
+        if self._failures:  # what the step before has brought is not to be brought again
+            self._dispatcher.flush()
         tasks = list(islice(self._waiting, TOGETHER))
         pages = self._take(tasks)
         holders = self._dispatcher.find_holders(pages)

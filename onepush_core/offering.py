@@ -128,7 +128,11 @@ class Offering:
         self._leave_out_reached(round_, at)
         verdicts, rest = self._reach_connected(round_, devices, fresh, fence, holders, at)
         own = dues_of(verdicts)
-        started, waiting = self._chains.share_out(round_, devices, own)
+        try:
+            started, waiting = self._chains.share_out(round_, devices, own)
+        except Exception:  # the page is to be offered again, but not to those who have got it
+            self._ledger.record(message, verdicts)
+            raise
         rest += waiting
         left = self._chains.left(round_, started)
         if round_.check_back is not None and not message.transient:

@@ -66,9 +66,9 @@ class Places:
         return before is None or before.message <= message
 
     def changes_hands(self, app: int, giver: Giver) -> bool:
-        """Whether another one handed over the app's messages before, or may have in between."""
+        """Whether another one handed over the app's messages before, or may have."""
         before = self._known.get(app)
-        return before is not None and before.giver != giver
+        return before is None or before.giver != giver
 
     def pass_by(self, app: int, message: int) -> None:
         """This message was delivered beside the order: it is not the next one any more."""
@@ -85,20 +85,26 @@ class Doubt:
 
     def __init__(self) -> None:
         self._until = 0.0
-        self._cleared: set[int] = set()
+        # For each app until when it has a doubt of its own, and its devices that have been looked up since.
+        self._apps: dict[int, tuple[float, set[int]]] = {}
 
-    def begin(self, now: float) -> None:
-        """Something is missing, and nobody knows whose it is."""
-        self._until = now + DOUBT
-        self._cleared.clear()
+    def begin(self, now: float, app: int | None = None) -> None:
+        """Something is missing, and nobody knows whose it is. ``app``: one of its messages, if so."""
+        if app is None:
+            self._until = now + DOUBT
+            self._apps.clear()
+        else:
+            self._apps[app] = (now + DOUBT, set())
 
-    def suspects(self, devices: Sequence[int], now: float) -> list[int]:
-        """Those of these devices that have to be looked up."""
-        if now < self._until:
-            return [device for device in devices if device not in self._cleared]
-        self._cleared.clear()
+    def suspects(self, app: int, devices: Sequence[int], now: float) -> list[int]:
+        """Those of these devices of an app that have to be looked up."""
+        until, cleared = self._apps.get(app, (0.0, ()))
+        if now < max(until, self._until):
+            return [device for device in devices if device not in cleared]
+        self._apps.pop(app, None)
         return []
 
-    def clear(self, devices: Iterable[int]) -> None:
-        """These have been looked up."""
-        self._cleared.update(devices)
+    def clear(self, app: int, devices: Iterable[int]) -> None:
+        """These devices of an app have been looked up."""
+        _, cleared = self._apps.setdefault(app, (0.0, set()))
+        cleared.update(devices)

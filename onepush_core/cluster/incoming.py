@@ -32,6 +32,8 @@ WAITING = 10_000
 """Pages that may wait here; what is more comes again by itself."""
 AT_ONCE = 500
 """Pages that share one look into the ledger."""
+TOGETHER = 500
+"""Devices whose open deliveries are read at once: each may have dozens, and reading holds up the rest."""
 MOVED = 2_000
 """Milliseconds before a page was stored: who has connected since then may have got it elsewhere. The hosts'
 clocks may differ by so much.
@@ -161,10 +163,10 @@ class Incoming:
             return False
         return True
 
-    def _begin_doubt(self, look_up: LookUp) -> None:
-        """Something is missing, maybe of devices that are being looked up no further than before it."""
-        self._doubt.begin(time.monotonic())
-        look_up.cleared.clear()
+    def _begin_doubt(self, look_up: LookUp, app: int | None = None) -> None:
+        """Something is missing. ``app``: of one of its messages, if so."""
+        self._doubt.begin(time.monotonic(), app)
+        look_up.doubt(app)
 
     def _take(self, word: HandOver, look_up: LookUp) -> None:
         """One page: offer it to those devices to whom it is the next for sure."""
@@ -185,9 +187,11 @@ class Incoming:
     def _is_in_order(self, word: HandOver, look_up: LookUp) -> bool | None:
         """See ``Numbers.take``; where something is missing the doubt begins."""
         in_order = self._senders[word.sender].take(word.number) if word.number else True
-        giver = Giver(word.sender, word.term)
-        if in_order is False or (word.fresh and self._places.changes_hands(word.app[0], giver)):
+        app, giver = word.app[0], Giver(word.sender, word.term)
+        if in_order is False:
             self._begin_doubt(look_up)
+        elif word.fresh and self._places.changes_hands(app, giver):
+            self._begin_doubt(look_up, app)
         return in_order
 
     def _take_again(self, word: HandOver, look_up: LookUp) -> None:
@@ -201,10 +205,10 @@ class Incoming:
         is_newest = self._places.is_newest(app, word.key)
         # Nothing is missing just before it, and nobody else has delivered it.
         is_next = self._places.advance(app, giver, word.key) and in_order and not self._is_ours(app)
-        suspects = self._doubt.suspects(word.devices, time.monotonic()) if is_next else word.devices
+        suspects = self._doubt.suspects(app, word.devices, time.monotonic()) if is_next else word.devices
         look_up.add(word.key, suspects)
         if is_newest:
-            look_up.cleared.update(suspects)
+            look_up.clear(app, suspects)
         unsure = look_up.among(word.devices)
         unsure.update(self._registry.came_since(word.devices, word.at - MOVED))
         look_up.add_only(word.key, unsure.difference(suspects))
@@ -224,13 +228,19 @@ class Incoming:
         if look_up.doubtful:  # the others have their backlog from here, and transports know what it brought
             self._local.settle(SETTLING)
             self._ledger.flush()
-        before = self._registry.connections(look_up.devices)
+        devices = look_up.devices
+        for start in range(0, len(devices), TOGETHER):
+            self._offer_open_to(devices[start : start + TOGETHER], look_up, fence)
+        for app, cleared in look_up.cleared.items():
+            self._doubt.clear(app, cleared)
+
+    def _offer_open_to(self, devices: Sequence[int], look_up: LookUp, fence: Fence) -> None:
+        before = self._registry.connections(devices)
         for found, due in self._engine.read(lambda transaction: _open(transaction, before, look_up)):
             now = self._registry.connections(before)
             due = [one for one in due if now.get(one.device.key) == before[one.device.key]]
             if due:
                 self._local.offer_again_here(found, due, fence)
-        self._doubt.clear(look_up.cleared)
 
 
 def _open(transaction: Transaction, here: Mapping[int, object], look_up: LookUp) -> Opened:

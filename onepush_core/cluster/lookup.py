@@ -14,13 +14,13 @@ Opened = list[tuple[Message, list[Due]]]
 class LookUp:
     """Collects what is asked, so that the ledger is read once for all of it.
 
-    ``messages``: those whose bodies are known already, by key. ``cleared``: devices that miss nothing once
-    they have been looked up.
+    ``messages``: those whose bodies are known already, by key. ``cleared``: devices of each app that miss
+    nothing once they have been looked up.
     """
 
     def __init__(self) -> None:
         self.messages: dict[int, Message] = {}
-        self.cleared: set[int] = set()
+        self.cleared: dict[int, set[int]] = {}
         self._until: dict[int, int] = {}
         self._devices: set[int] = set()
         self._exactly: set[tuple[int, int, int]] = set()
@@ -51,6 +51,17 @@ class LookUp:
     def exact(self) -> list[int]:
         """Messages that are asked for whatever comes before them, ascending."""
         return sorted({message for message, _, _ in self._exactly})
+
+    def clear(self, app: int, devices: Iterable[int]) -> None:
+        """These devices of an app miss nothing afterwards."""
+        self.cleared.setdefault(app, set()).update(devices)
+
+    def doubt(self, app: int | None) -> None:
+        """Something is missing, maybe of devices that are looked up no further than before it."""
+        if app is None:
+            self.cleared.clear()
+        else:
+            self.cleared.pop(app, None)
 
     def add(self, message: int, devices: Iterable[int]) -> None:
         """First deliveries: all that these devices have not had, up to this message."""

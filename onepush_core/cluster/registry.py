@@ -20,8 +20,8 @@ from onepush_core.store.transaction import Transaction
 log = structlog.get_logger("onepush.cluster")
 GRACE = 0.05
 """Seconds until what was written to a connection that closed is given to the ledger."""
-PATIENCE = 1.0
-"""Seconds after which the worker that held a device before is asked again, by a surer way."""
+ALONE = 0.5
+"""Seconds for which a device that connects waits until it is connected nowhere else."""
 LONGEST = 30.0
 """Seconds for which it may record what the device got; it answers, or is given up, long before."""
 WRITE_PATIENCE = 5.0
@@ -47,8 +47,8 @@ class Claim:
 class Registry:
     """The connections of this worker as the others see them.
 
-    ``ask(worker, connections, surely)``: have these sockets (device to connection) closed there; an Event
-    that is set when that is done and recorded, or never will be. ``moved(device)``: another worker holds
+    ``ask(worker, connections)``: have these sockets (device to connection) closed there; an Event that is set
+    when that is done and recorded, or never will be. ``moved(device)``: another worker holds
     this device now. ``record()``: wait until what was written to sockets is in the ledger.
     """
 
@@ -57,7 +57,7 @@ class Registry:
         engine: Engine,
         session: Session,
         bus: Bus | None,
-        ask: Callable[[int, dict[int, int], bool], Event],
+        ask: Callable[[int, dict[int, int]], Event],
         moved: Callable[[int], object],
         record: Callable[[], object],
     ) -> None:
@@ -73,6 +73,7 @@ class Registry:
         self._newest = 0
         self._live: set[int] = set()
         self._announced: set[int] = set()
+        self._taken: set[int] = set()
         self._new: dict[int, Claim] = {}
         self._old: dict[int, int] = {}
         self._claims: dict[int, Claim] = {}
@@ -82,12 +83,14 @@ class Registry:
         """A device is about to connect here; waits until that is known. Raises StoreUnavailable.
 
         Of two workers to which it connects, the one that says so later has it: say it before the device
-        learns that it is connected.
+        learns that it is connected. Then nothing is written to its older sockets any more, unless their
+        worker does not answer.
         """
         claim = self._begin(device)
         try:
             if not claim.written.wait(WRITE_PATIENCE):
                 raise StoreUnavailable
+            claim.clear.wait(ALONE)
         except BaseException:  # whoever waits for the device may lose patience
             self._withdraw(device, claim)
             raise
@@ -102,11 +105,14 @@ class Registry:
         """A device has connected here. ``when_alone`` tells when it is nowhere else any more."""
         if device not in self._announced or device not in self._held:
             self._begin(device)
+        if device in self._taken:  # its transport has to know of the connection before it can close it
+            gevent.get_hub().loop.run_callback(self._moved, device)
         self._announced.discard(device)
         self._live.add(device)
 
     def _begin(self, device: int) -> Claim:
         self._numbers += 1
+        self._taken.discard(device)
         if not self._new:
             gevent.get_hub().loop.run_callback(self._write_new)
         # Two connections of a device that come in one turn are announced by one claim, the newer's.
@@ -128,6 +134,7 @@ class Registry:
         self._since.pop(device, None)
         self._live.discard(device)
         self._announced.discard(device)
+        self._taken.discard(device)
         if number is None:
             return
         claim = self._claims.pop(device, None)
@@ -185,10 +192,12 @@ class Registry:
     def find(self, devices: Sequence[int]) -> dict[int, int]:
         """Which worker holds which of these devices (waits). Raises StoreUnavailable.
 
-        Of devices that the bus does not know only the database can tell.
+        Of devices that the bus does not know only the database can tell, and of those that it still believes
+        to be here.
         """
         found = (self._bus.holders(devices) if self._bus is not None else None) or {}
-        rest = [device for device in devices if device not in found]
+        own, held = self._session.lease.key, self._held
+        rest = [one for one in devices if one not in found or (found[one] == own and one not in held)]
         if rest:
             found |= self._engine.read(lambda transaction: presence.holders(transaction, rest))
         return found
@@ -263,8 +272,7 @@ class Registry:
             self._release_after(device, new[device])
 
     def _have_closed(self, worker: int, connections: dict[int, int], claims: Mapping[int, Claim]) -> None:
-        if not self._ask(worker, connections, False).wait(PATIENCE):
-            self._ask(worker, connections, True).wait(LONGEST)  # the word may have been lost
+        self._ask(worker, connections).wait(LONGEST)
         for device, claim in claims.items():
             self._release_after(device, claim)
 
@@ -298,8 +306,11 @@ class Registry:
     def close_moved(self, connections: Mapping[int, int]) -> None:
         """Other workers hold these devices now (key to connection): nothing so old is kept here."""
         for device, number in connections.items():
-            if self._held.get(device, 0) <= number:
-                self._moved(device)
+            if self._held.get(device, 0) > number:
+                continue
+            if device in self._announced:
+                self._taken.add(device)  # its handshake is not done yet: see ``add``
+            self._moved(device)
 
     def _write_old(self) -> None:
         """Once it is on record what these connections got: who reads the ledger next must not miss it.

@@ -64,3 +64,19 @@ def test_deaf_bus_keeps_the_order_when_a_lane_changes_hands(start_lossy):
         sent.append(there.send("ann"))
         assert [frame["id"] for frame in connection.frames(2)] == sent
     there.close()
+
+
+def test_deaf_bus_keeps_the_order_at_a_worker_that_has_heard_nothing_yet(start_lossy):
+    """A lost page was the first of its app there: what another worker hands over next waits for it, too."""
+    first, second, third = (start_lossy(lossy={"lose": share}) for share in (1.0, 0.0, 0.0))
+    here = first.create_app()
+    there, far = (AppClient(one.url, here.id, here.key) for one in (second, third))
+    one, other = here.register("ann"), here.register("bob")
+    with far.connect(one) as lucky, far.connect(other) as connection:
+        sent = [here.send("bob")]
+        eventually(lambda: not look_into(first.database, "SELECT 1 FROM lane"), patience=2.8, pause=0.02)
+        sent += [there.send("ann"), there.send("bob")]
+        assert lucky.frame()["id"] == sent.pop(1)
+        assert [frame["id"] for frame in connection.frames(2)] == sent
+    there.close()
+    far.close()

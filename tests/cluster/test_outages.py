@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from harness.app import AppClient
 from harness.auditor import audit
 from harness.databases import empty_databases, postgres_url
 from harness.postgres import PostgresServer, find_binaries
@@ -29,6 +30,8 @@ HEALING = 8.0
 """Seconds after an outage in which its messages may still come again."""
 SOON = 10.0
 """Seconds within which health tells the truth."""
+HEARTBEATS = 4.0
+"""Seconds until all workers say over the bus that they have told it of all their devices."""
 pytestmark = pytest.mark.timeout(400 if LONG else 120)
 
 
@@ -217,3 +220,29 @@ def test_paused_workers_do_no_harm(start_on, database, own_redis, start_fleet, b
 
     seen = stream_through([first, second], start_fleet, pause)
     assert audit(seen.history) == []
+
+
+def test_device_that_has_moved_gets_all_on_its_new_socket(start_on, database, own_redis, proxies):
+    """From its handshake on nothing goes to the old one, though its new worker is cut off from the bus."""
+    way = proxies(own_redis.port)
+    here = start_on(database, own_redis.url)()
+    there = start_on(database, through(own_redis.url, way))()
+    client = here.create_app()
+    other = AppClient(there.url, client.id, client.key)
+    device = client.register("ann")
+    old = client.connect(device)
+    eventually(lambda: [readiness(host) for host in (here, there)] == [200, 200])
+    time.sleep(HEARTBEATS)
+    wedge(way)
+    with other.connect(device) as new:
+        message = client.send("ann")
+        assert new.frame()["id"] == message
+        client.await_counts(message, handedOff=1)
+    assert drained(old) == []
+    other.close()
+
+
+def drained(connection):
+    """What came on a connection before it was closed."""
+    assert connection.close_code() == 4408
+    return connection.kept()

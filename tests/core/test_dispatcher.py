@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from types import SimpleNamespace
 
 import gevent
 import msgspec
@@ -19,6 +20,7 @@ from onepush_core.gateway import Gateway
 from onepush_core.hookspecs import hookimpl
 from onepush_core.lanes import Lane, Task
 from onepush_core.objects import App, Message, Outcomes, Selector, Status
+from onepush_core.offering import HANDED_OVER
 from onepush_core.settings import Settings
 from onepush_core.store import audience, messages
 from onepush_core.testing import ManualClock, RecordingSockets, await_that
@@ -387,3 +389,14 @@ def test_probe_notices_a_stuck_lane(tmp_path):
         gate.open.set()
         settle(gateway)
         gateway.probe_dispatch()
+
+
+def test_dispatcher_catches_up_with_a_worker_whose_clock_is_ahead():
+    """By a second at most: what that one handed over last comes due so much later here."""
+    clock, until = ManualClock(), []
+    store = SimpleNamespace(shared=True)
+    dispatcher = Dispatcher(
+        store, None, None, clock, 100, None, catch_up=lambda app, moment: until.append(moment)
+    )
+    dispatcher.catch_up(1)
+    assert until == [clock.now() + HANDED_OVER + 1000]

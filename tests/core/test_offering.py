@@ -8,10 +8,14 @@ from gevent.event import Event
 
 from core_doubles import add_device, make_app
 from inside_gateway import PATIENCE, counts, running, send, settle, trail
-from onepush_core.asking import LEASE
+from onepush_core.asking import LEASE, Asking
 from onepush_core.chains import MOST
+from onepush_core.errors import StoreUnavailable
+from onepush_core.fences import Alone
 from onepush_core.hookspecs import hookimpl
-from onepush_core.objects import Outcome, Outcomes, Selector, Status
+from onepush_core.objects import App, Message, Outcome, Outcomes, Selector, Status
+from onepush_core.offering import Offering
+from onepush_core.outlets import Outlet
 from onepush_core.rounds import HOLD
 from onepush_core.testing import ManualClock, RecordingSockets, await_that
 
@@ -264,3 +268,48 @@ def test_first_transports_names_who_would_be_asked_first(tmp_path):
     assert [(device.key, name) for device, name in found] == list(
         zip(keys, ["two", None, "one", None], strict=True)
     )
+
+
+class Nothing:
+    """Stands for plugins that check nothing back, and for a store that does not answer."""
+
+    def implementations(self, _hook):
+        return []
+
+    def read(self, _job):
+        raise StoreUnavailable
+
+
+class Notes:
+    """Stands for the ledger."""
+
+    def __init__(self) -> None:
+        self.devices: list[int] = []
+
+    def record(self, _message, verdicts, *_rest, **_options):
+        self.devices += [key for verdict in verdicts for key in verdict.change.devices]
+
+
+def test_page_that_fails_after_its_writes_has_them_on_record(clock):
+    """The store does not say whom a vendor may be asked for: who has the message is not offered it again."""
+    notes, store = Notes(), Nothing()
+    asking = Asking(clock, lambda _: False)
+    options = {"takes": None, "deadline": 5.0, "concurrency": 4}
+
+    def write(message, devices, waited):
+        return [[Outcomes([1], Status.DELIVERED)]]
+
+    asking.open(
+        [
+            Outlet("online", 1, write, first=True, **options),
+            Outlet("vendor", 2, write, first=False, **options),
+        ]
+    )
+    offering = Offering(store, store, notes, clock, asking)
+    expiry = clock.now() + 1000
+    message = Message(
+        key=1, id="m1", app=App(1, "app", "test"), alert="hello", accepted_at=0, expires_at=expiry
+    )
+    with pytest.raises(StoreUnavailable):
+        offering.first_round(message, [1, 2], None, True, Alone())
+    assert notes.devices == [1]

@@ -1,0 +1,119 @@
+"""The registry of one worker: who is here, who has been taken over, and whom to ask about the rest."""
+
+from __future__ import annotations
+
+import gevent
+import gevent.event
+import pytest
+
+from onepush_core.cluster.registry import ALONE, Registry
+from onepush_core.cluster.session import Lease
+from onepush_core.store.presence import Former
+
+OURS, ANOTHER = 2, 5
+DEVICE = 7
+
+
+class Session:
+    lease = Lease(OURS, float("inf"))
+
+
+class Store:
+    """Stands for the engine: who held the devices before, and who holds them now."""
+
+    def __init__(self):
+        self.former = {}
+        self.holders = {}
+
+    def submit(self, _job, settle):
+        gevent.spawn(settle, self.former, None)
+
+    def keep(self, _job, **_options):
+        pass
+
+    def read(self, _job):
+        return self.holders
+
+
+class Bus:
+    """What it says of the holders."""
+
+    def __init__(self):
+        self.claims = {}
+
+    def holders(self, devices):
+        return {device: self.claims[device] for device in devices if device in self.claims}
+
+    def hold(self, _device, _connection):
+        pass
+
+    def let_go(self, _device, _connection):
+        pass
+
+
+class Bench:
+    """A registry, and what is around it. ``released``: set by the worker that held a device before."""
+
+    def __init__(self):
+        self.store, self.bus, self.moved, self.asked = Store(), Bus(), [], []
+        self.released = gevent.event.Event()
+        self.registry = Registry(self.store, Session(), self.bus, self.ask, self.moved.append, lambda: None)
+
+    def ask(self, worker, connections):
+        self.asked.append((worker, connections))
+        return self.released
+
+
+@pytest.fixture
+def bench():
+    return Bench()
+
+
+def test_device_connects_when_it_is_closed_elsewhere(bench):
+    """From the moment it knows of its new connection nothing is written to the old one."""
+    bench.store.former = {DEVICE: Former(ANOTHER, 33)}
+    connecting = gevent.spawn(bench.registry.announce, DEVICE)
+    gevent.sleep(0.01)
+    assert bench.asked == [(ANOTHER, {DEVICE: 33})]
+    assert not connecting.ready()
+    bench.released.set()
+    connecting.get(timeout=ALONE / 2)
+    assert bench.registry.is_alone(DEVICE)
+
+
+def test_device_does_not_wait_for_a_worker_that_is_silent(bench):
+    """It may be dead; its backlog waits until that is known."""
+    bench.store.former = {DEVICE: Former(ANOTHER, 33)}
+    with gevent.Timeout(4 * ALONE):
+        bench.registry.announce(DEVICE)
+    assert not bench.registry.is_alone(DEVICE)
+
+
+def test_device_taken_over_before_it_is_here_is_closed(bench):
+    """Another worker has it by now: the transport is told as soon as it has the connection."""
+    bench.registry.announce(DEVICE)
+    bench.registry.close_moved({DEVICE: 1})
+    bench.moved.clear()
+    bench.registry.add(DEVICE)
+    gevent.sleep(0)
+    assert bench.moved == [DEVICE]
+
+
+def test_device_that_comes_back_is_not_closed(bench):
+    """What was taken over is forgotten with a newer connection."""
+    bench.registry.announce(DEVICE)
+    bench.registry.close_moved({DEVICE: 1})
+    bench.registry.announce(DEVICE)
+    bench.moved.clear()
+    bench.registry.add(DEVICE)
+    gevent.sleep(0)
+    assert bench.moved == []
+
+
+def test_find_asks_the_database_for_who_is_not_here_any_more(bench):
+    """The bus may lag behind: it says that this very worker holds a device that has gone elsewhere."""
+    bench.bus.claims = {DEVICE: OURS}
+    bench.store.holders = {DEVICE: ANOTHER}
+    assert bench.registry.find([DEVICE]) == {DEVICE: ANOTHER}
+    bench.registry.announce(DEVICE)
+    assert bench.registry.find([DEVICE]) == {DEVICE: OURS}
