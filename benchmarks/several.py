@@ -1,8 +1,8 @@
 """Several workers on PostgreSQL, with Redis as their bus.
 
-1. A send to ALL with 10,000 sockets, over two workers against one. The device side sleeps while it runs, so
-   that the cores are the server's; the kernel's time stamps say when each frame was there. Database and bus
-   run on the same cores; so once more with the workers held to a fifth of a core each (``cores.py``).
+1. A send to ALL with 10,000 sockets, over two workers against one, in turn. The device side sleeps while it
+   runs, so that the cores are the server's; the kernel's time stamps say when each frame was there. Database
+   and bus run on the same cores; so once more with the workers held to a fifth of a core each (``cores.py``).
 2. Durable sends a second with 64 callers, on PostgreSQL, one worker and two, beside SQLite.
 3. A hand-over: a send to one device whose socket is at the worker that dispatches, against one at the other.
 """
@@ -12,17 +12,21 @@ from __future__ import annotations
 import argparse
 import random
 import time
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import NamedTuple
 
 from accept import CALLERS, some_requests
-from common import Gateway, gateway, median, spread
+from common import Gateway, cpu_of, gateway, spread
 from cores import can_hold, held_to
 from load import Callers, Devices
-from shared import SharedGateway, cpu_of_all, find_obstacle, shared_gateway
+from shared import NAME, SharedGateway, cpu_of_all, find_obstacle, shared_gateway
 
 SHARE, LONG_ASLEEP = 0.2, 3.0
 SETTLED = 2.0
 """Seconds until connections have read their backlogs."""
+WATCHED = 5.0
+"""Seconds for which idle gateways are watched."""
 
 
 class Sleeping(Devices):
@@ -41,36 +45,71 @@ class Sleeping(Devices):
         return float(words[2]) - start, float(words[-1]) - start
 
 
-def broadcast(workers: int, count: int, rounds: int) -> tuple[list[float], list[float]]:
-    """Milliseconds to the last frame of some sends to ALL, free and held; prints what they cost."""
-    with shared_gateway(workers) as one, Sleeping() as devices:
+class Idle(NamedTuple):
+    """CPU seconds a second when nothing is sent: of a gateway's workers, by how many, and of PostgreSQL."""
+
+    workers: dict[int, float]
+    database: float
+
+
+class Side:
+    """One of the two gateways that are compared, and its devices; what its sends to ALL have taken."""
+
+    def __init__(self, one: SharedGateway, devices: Sleeping) -> None:
+        self._one = one
+        self._devices = devices
+        self.workers = one.workers
+        self.forget()
+
+    def forget(self, asleep: float = Sleeping.asleep) -> None:
+        """Begin anew, with devices that sleep for so long."""
+        self._devices.asleep = asleep
+        self._firsts: list[float] = []
+        self.lasts: list[float] = []
+        self._work: list[float] = []
+        self._database: list[float] = []
+
+    def send(self, idle: Idle) -> None:
+        """One send to ALL; what it costs is told without what an idle gateway costs."""
+        began, cpu, base = time.monotonic(), self._one.cpu(), cpu_of_all("postgres")
+        first, last = self._devices.times_of(self._one)
+        self._one.await_dispatched()
+        seconds, count = time.monotonic() - began, self._devices.count
+        self._firsts.append(first * 1000)
+        self.lasts.append(last * 1000)
+        work = self._one.cpu() - cpu - seconds * idle.workers[len(self.workers)]
+        self._work.append(work / count * 1e6)
+        self._database.append((cpu_of_all("postgres") - base - seconds * idle.database) / count * 1e6)
+
+    def tell(self) -> None:
+        """Print it."""
+        print(
+            f"        {len(self.workers)} worker(s): first frame {spread(self._firsts, 0)} ms,"
+            f" last frame {spread(self.lasts, 0)} ms; CPU a delivery:"
+            f" workers {spread(self._work, 1)} us, PostgreSQL {spread(self._database, 1)} us"
+        )
+
+
+def measure_idle(sides: Sequence[Side]) -> Idle:
+    """Watch them for some seconds."""
+    began, base = time.monotonic(), cpu_of_all("postgres")
+    cpu = [sum(map(cpu_of, side.workers)) for side in sides]
+    time.sleep(WATCHED)
+    seconds = time.monotonic() - began
+    used = [sum(map(cpu_of, side.workers)) - then for side, then in zip(sides, cpu, strict=True)]
+    workers = {len(side.workers): work / seconds for side, work in zip(sides, used, strict=True)}
+    return Idle(workers, (cpu_of_all("postgres") - base) / seconds)
+
+
+@contextmanager
+def connected(workers: int, count: int) -> Iterator[Side]:
+    """A gateway with so many workers and devices, after its first send to ALL."""
+    with shared_gateway(workers, name=f"{NAME}_{workers}") as one, Sleeping() as devices:
         connect_all(one, devices, count)
         devices.times_of(one)
         shares = ", ".join(f"{len(held):,}" for held in one.held_by().values())
-        print(f"    {workers} worker(s), sockets {shares}")
-        free = some_broadcasts(one, devices, rounds)
-        if not can_hold():
-            return free, []
-        with held_to(SHARE, one.workers):
-            print(f"        held to {SHARE:.0%} of a core each:")
-            devices.asleep = LONG_ASLEEP
-            return free, some_broadcasts(one, devices, rounds)
-
-
-def some_broadcasts(one: SharedGateway, devices: Sleeping, rounds: int) -> list[float]:
-    """Milliseconds to the last frame; prints them, and what a delivery costs."""
-    firsts, lasts, work, database = [], [], [], []
-    for _ in range(rounds):
-        cpu, base = one.cpu(), cpu_of_all("postgres")
-        first, last = devices.times_of(one)
-        one.await_dispatched()
-        firsts.append(first * 1000)
-        lasts.append(last * 1000)
-        work.append((one.cpu() - cpu) / devices.count * 1e6)
-        database.append((cpu_of_all("postgres") - base) / devices.count * 1e6)
-    print(f"        first frame {spread(firsts, 0)} ms, last frame {spread(lasts, 0)} ms")
-    print(f"        CPU a delivery: workers {spread(work, 1)} us, PostgreSQL {spread(database, 1)} us")
-    return lasts
+        print(f"        {workers} worker(s), sockets {shares}")
+        yield Side(one, devices)
 
 
 def connect_all(one: SharedGateway, devices: Devices, count: int) -> None:
@@ -87,14 +126,30 @@ def connect_all(one: SharedGateway, devices: Devices, count: int) -> None:
 
 def broadcasts(count: int, rounds: int) -> None:
     """Part 1."""
-    print(f"1. a send to ALL with {count:,} sockets, the device side asleep, {rounds} rounds")
-    alone, alone_held = broadcast(1, count, rounds)
-    two, two_held = broadcast(2, count, rounds)
-    print(f"    two workers against one, until the last frame: x {median(alone) / median(two):.2f}")
-    if two_held:
-        print(f"    the same, each worker held: x {median(alone_held) / median(two_held):.2f}")
-    else:
-        print("    each worker held to a share of a core: not measured, it needs cgroups (v1) to write to")
+    print(f"1. a send to ALL with {count:,} sockets, the device side asleep, {rounds} rounds in turn")
+    with connected(1, count) as alone, connected(2, count) as two:
+        idle = measure_idle((alone, two))
+        print("    all of them free to run:")
+        compare(alone, two, rounds, idle)
+        if not can_hold():
+            print("    held to a share of a core: not measured, it needs cgroups (v1) to write to")
+            return
+        with held_to(SHARE, [*alone.workers, *two.workers]):
+            print(f"    each worker held to {SHARE:.0%} of a core:")
+            for side in (alone, two):
+                side.forget(LONG_ASLEEP)
+            compare(alone, two, rounds, idle)
+
+
+def compare(alone: Side, two: Side, rounds: int, idle: Idle) -> None:
+    """In turn, so that both have the same machine."""
+    for _ in range(rounds):
+        for side in (alone, two):
+            side.send(idle)
+    for side in (alone, two):
+        side.tell()
+    ratios = [one / other for one, other in zip(alone.lasts, two.lasts, strict=True)]
+    print(f"        two workers against one, until the last frame: x {spread(ratios)}")
 
 
 def durable_sends(count: int, rounds: int) -> None:

@@ -36,9 +36,9 @@ def find_obstacle() -> str | None:
 class SharedGateway(Gateway):
     """A gateway of some workers on a PostgreSQL database, all of them free to run on every core."""
 
-    def __init__(self, folder: Path, workers: int, bus: bool) -> None:
-        url = urlsplit(SERVER)._replace(path=f"/{NAME}").geturl()
-        over_redis = ("--bus", BUS, "--set", f"redis.prefix=bench-{os.getpid()}") if bus else ()
+    def __init__(self, folder: Path, workers: int, bus: bool, name: str) -> None:
+        url = urlsplit(SERVER)._replace(path=f"/{name}").geturl()
+        over_redis = ("--bus", BUS, "--set", f"redis.prefix={name}-{os.getpid()}") if bus else ()
         super().__init__(folder, [*SERVE, "--workers", str(workers), *QUIET, *over_redis], url, ALL_CPUS)
         self._workers = workers
 
@@ -105,14 +105,14 @@ def cpu_of_all(name: str) -> float:
 
 
 @contextmanager
-def shared_gateway(workers: int, bus: bool = True) -> Iterator[SharedGateway]:
+def shared_gateway(workers: int, bus: bool = True, name: str = NAME) -> Iterator[SharedGateway]:
     """A fresh one, ready, in a fresh database."""
     prepare()
     with psycopg.connect(SERVER, autocommit=True) as server:
-        server.execute(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)")
-        server.execute(f"CREATE DATABASE {NAME}")
+        server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        server.execute(f"CREATE DATABASE {name}")
     with tempfile.TemporaryDirectory() as folder:
-        one = SharedGateway(Path(folder), workers, bus)
+        one = SharedGateway(Path(folder), workers, bus, name)
         try:
             one.start()
             one.create_app()
@@ -120,4 +120,4 @@ def shared_gateway(workers: int, bus: bool = True) -> Iterator[SharedGateway]:
         finally:
             one.stop()
             with psycopg.connect(SERVER, autocommit=True) as server:
-                server.execute(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)")
+                server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")

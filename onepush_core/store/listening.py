@@ -33,7 +33,12 @@ def listen(url: str, ring: Callable[[int], object]) -> None:
 def _listen(connection: psycopg.Connection[object], ring: Callable[[int], object]) -> None:
     connection.execute(f"LISTEN {RING}")
     while True:
-        for notice in connection.notifies(timeout=LOOK):
-            if notice.payload.isdecimal():  # anybody may ring
-                ring(int(notice.payload))
+        gevent.with_timeout(LOOK, _hear, connection, ring, timeout_value=None)
         connection.execute("SELECT 1")
+
+
+def _hear(connection: psycopg.Connection[object], ring: Callable[[int], object]) -> None:
+    """For ever: with a timeout of its own psycopg would wake up ten times a second."""
+    for notice in connection.notifies():
+        if notice.payload.isdecimal():  # anybody may ring
+            ring(int(notice.payload))

@@ -112,11 +112,12 @@ def read_claims(
     devices: Iterable[int], claims: Iterable[bytes | None], heads: Mapping[bytes, int]
 ) -> dict[int, int]:
     """Which worker holds which device: the newest claim that counts."""
+    find = heads.get
     found: dict[int, int] = {}
     for device, text in zip(devices, claims, strict=True):
         if text is None:
             continue
-        worker = heads.get(text.rpartition(b".")[0])
+        worker = find(text[: text.rfind(b".")])
         if worker is None:
             worker = _first(text, heads)
         if worker is not None:
