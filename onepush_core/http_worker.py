@@ -29,6 +29,10 @@ NEW_PATIENCE = 0.5
 """Seconds for which a worker that stops waits for the first request on a connection."""
 KEPT_PATIENCE, KEPT_QUIET = 2.0, 0.2
 """Seconds for which it leaves kept connections open at most, and after the last request that came on one."""
+ENDING = 0.3
+"""Seconds that are left to end them, and to answer what has come on them by then."""
+MOMENT = 0.05
+"""Seconds in which what has come begins to run, and the last answer is written."""
 
 
 class HttpWorker(GeventWorker):
@@ -124,15 +128,35 @@ class CountedRequests:
             self._running -= 1
             self._idle.add(connection)
 
-    def wait(self) -> None:
-        """Wait until none runs, and a moment longer for the last answer to be written.
+    def finish(self, seconds: float) -> bool:
+        """Answer what comes, so many seconds at most, and end kept connections before they are over.
 
-        Who has connected and asked nothing yet has a moment, too.
+        False: a request still runs.
         """
+        until = time.monotonic() + seconds
+        gevent.with_timeout(seconds - ENDING, self._wait_for_quiet, timeout_value=None)
+        self.close_idle()
+        left = max(until - time.monotonic(), ENDING)
+        gevent.with_timeout(left, self._wait_for_running, timeout_value=None)
+        return not self._running
+
+    def _wait_for_quiet(self) -> None:
+        self._wait_for_new()
+        self.wait_for_kept()
+
+    def _wait_for_new(self) -> None:
+        """Wait until none runs; who has connected and asked nothing yet has a moment, too."""
         patient_until = time.monotonic() + NEW_PATIENCE
         while self._running or (self._awaits_new() and time.monotonic() < patient_until):
             gevent.sleep(0.02)
-        gevent.sleep(0.05)
+        gevent.sleep(MOMENT)
+
+    def _wait_for_running(self) -> None:
+        """Wait until none runs, nor any that was not read yet when the connections were ended."""
+        gevent.sleep(MOMENT)
+        while self._running:
+            gevent.sleep(0.02)
+        gevent.sleep(MOMENT)
 
     def wait_for_kept(self) -> None:
         """Wait until hardly anybody asks on a kept connection any more.

@@ -188,22 +188,10 @@ class Server(BaseApplication):
     def _stop(self, worker: HttpWorker) -> None:
         patient_until = time.monotonic() + STOP_PATIENCE - CLOSING
         self.gateway.stop()
-        timer = gevent.Timeout(max(patient_until - time.monotonic(), CLOSING / 2))
-        try:
-            with timer:
-                self._finish_requests(worker)
-        except gevent.Timeout as late:
-            if late is not timer:
-                raise
+        worker.stop_listening()
+        if not self.requests.finish(max(patient_until - time.monotonic(), CLOSING / 2)):
             log.warning("requests_cut_off")
         self.gateway.close()
-
-    def _finish_requests(self, worker: HttpWorker) -> None:
-        worker.stop_listening()
-        self.requests.wait()
-        self.requests.wait_for_kept()
-        self.requests.close_idle()
-        self.requests.wait()
 
 
 def relieve_collector() -> None:

@@ -15,6 +15,8 @@ from harness.crowd import Crowd, make_room
 from harness.drivers import Listener, Sender, await_end, collect, stop_all
 
 CROWD = 5000
+SOCKETS = 60
+"""So many are told 1012 over most of the time that a stop may take."""
 IDLE, AT_ONCE, PAUSE = 1500, 5, 0.012
 """Connections that are kept and not used; how many of them are used at once, and the seconds between: they
 last longer than the gateway waits for the end of such a stream.
@@ -98,13 +100,15 @@ def ask_anew(gateway):
         return fate_of(one)
 
 
-def test_stopping_answers_what_comes_on_idle_connections(start_gateway):
+@pytest.mark.parametrize("sockets", [0, SOCKETS])
+def test_stopping_answers_what_comes_on_idle_connections(start_gateway, sockets):
     """A connection that was kept is closed before the gateway goes deaf: who uses it until then is answered.
 
     HTTP/1.1 cannot exclude that a request and the end of its connection cross (RFC 9112, 9.5): one may.
     """
     make_room(IDLE + 1000)
     gateway = start_gateway(server={"keepalive": 60})
+    crowd = Crowd(gateway.create_app(), "crowd", sockets)
     idle = [open_idle(gateway) for _ in range(IDLE)]
     stopping = threading.Thread(target=gateway.terminate)
     stopping.start()
@@ -113,6 +117,7 @@ def test_stopping_answers_what_comes_on_idle_connections(start_gateway):
         fates += use_once_more([idle.pop() for _ in range(AT_ONCE)])
         time.sleep(PAUSE)
     stopping.join()
+    crowd.close()
     assert fates.count("answered") > IDLE / 50
     assert fates.count("closed") > IDLE / 50
     assert fates.count("lost") <= 1, fates.count("lost")
