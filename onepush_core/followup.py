@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import gevent
 import structlog
-from gevent.event import Event
+from gevent.event import AsyncResult, Event
 
 from onepush_core.asking import LEASE
 from onepush_core.clock import Clock
@@ -20,6 +21,7 @@ from onepush_core.store.engine import Engine
 from onepush_core.store.transaction import Transaction
 
 log = structlog.get_logger("onepush.followup")
+Claimed = tuple[list[Due], dict[int, Message]]
 BATCH = 1000
 LOOK = 0.5
 FRESH = 1.0
@@ -67,7 +69,7 @@ class Followup:
         earliest = self._engine.read(due.next_due)
         if earliest is None or earliest > now or not fence.is_valid():
             return False
-        claimed, found = self._engine.write(lambda transaction: _claim(transaction, now, fence))
+        claimed, found = self._claim(now, fence)
         by_message: dict[int, list[Due]] = {}
         for one in claimed:
             by_message.setdefault(one.message, []).append(one)
@@ -76,13 +78,27 @@ class Followup:
         for number, (key, group) in enumerate(groups):
             if self._clock.monotonic() - began > FRESH:
                 self._give_back([one for _, rest in groups[number:] for one in rest], now, fence)
+                self._engine.flush()  # so that the next look finds them
                 return True
             self._offer(found.get(key), group, now, fence)
         return len(claimed) == BATCH
 
+    def _claim(self, now: int, fence: Fence) -> Claimed:
+        """Claim what is due. Raises StoreUnavailable, Overloaded.
+
+        What is claimed all the same, but so late that nobody works on it, is given back: device by device,
+        for other leases of this worker may end at the same time.
+        """
+        late: AsyncResult[Claimed] = AsyncResult()
+        try:
+            return self._engine.write(lambda transaction: _claim(transaction, now, fence), then=late.set)
+        except OnepushError:
+            late.rawlink(lambda came: self._give_back(cast("Claimed", came.value)[0], now, fence))
+            raise
+
     def _give_back(self, rest: Sequence[Due], now: int, fence: Fence) -> None:
-        """There was no time for these; some may have been delivered otherwise since they were claimed."""
-        self._engine.write(lambda transaction: due.give_back(transaction, rest, now, now + LEASE, fence.key))
+        """Nobody came to these; some may have been delivered otherwise since. Does not wait."""
+        self._engine.keep(lambda transaction: due.give_back(transaction, rest, now, now + LEASE, fence.key))
 
     def _offer(self, message: Message | None, group: Sequence[Due], now: int, fence: Fence) -> None:
         if message is None or message.expires_at <= now or self._is_cancelled(message):
@@ -95,7 +111,7 @@ class Followup:
             gevent.sleep(0)
 
 
-def _claim(transaction: Transaction, now: int, fence: Fence) -> tuple[list[Due], dict[int, Message]]:
+def _claim(transaction: Transaction, now: int, fence: Fence) -> Claimed:
     if not fence.check(transaction):
         return [], {}
     claimed = due.claim_due(transaction, now, now + LEASE, BATCH, fence.key)
