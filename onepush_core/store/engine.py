@@ -59,7 +59,10 @@ class Engine(Protocol):
         """
 
     def flush(self) -> None:
-        """Wait until everything submitted so far is committed."""
+        """Wait until everything submitted or kept so far is committed. Raises StoreUnavailable.
+
+        What is kept and was refused is tried again at once, and when it is refused once more, later.
+        """
 
     def close(self) -> None:
-        """Commit what waits, and let go of the database."""
+        """Commit what waits, and let go of the database. Raises StoreUnavailable."""

@@ -14,6 +14,7 @@ import structlog
 from gevent.hub import Waiter
 
 from onepush_core.errors import Overloaded, StoreUnavailable
+from onepush_core.store.refused import Kept, Refused
 from onepush_core.store.transaction import Transaction
 
 T = TypeVar("T")
@@ -34,7 +35,6 @@ class Waiting(NamedTuple):
 log = structlog.get_logger("onepush.store")
 MAX_WAITING = 20_000
 PATIENCE = 30.0
-AGAIN = 0.5
 TRIES = 1200
 """A job that is kept is tried for ten minutes at least."""
 FIRST, LAST = "", "~"
@@ -77,6 +77,7 @@ class Writer:
         self._wake = loop.run_callback
         self._timer = loop.timer(patience, patience)
         self._patient: dict[Any, None] = {}
+        self._refused = Refused(self.submit)
 
     def write(
         self,
@@ -129,16 +130,28 @@ class Writer:
         self.submit(job, lambda _, error: self._keep_on(job, tries, place, error), place)
 
     def _keep_on(self, job: Job, tries: int, place: str | None, error: BaseException | None) -> None:
-        if error is None:
-            return
-        if tries > 1 and isinstance(error, StoreUnavailable):
-            gevent.spawn_later(AGAIN, self.keep, job, tries - 1, place)
-        else:
-            log.error("write_failed", error=type(error).__name__)
+        if error is not None:
+            self._refused.add(Kept(job, place, tries), error)
 
     def flush(self) -> None:
-        """Wait until everything submitted so far is committed."""
-        self.write(lambda transaction: None, place=LAST)
+        """Wait until everything submitted so far is committed; see ``Engine.flush``."""
+        # Once more for what had not been refused before: it may have been in the commit under way.
+        if not self._flush_refused() and not self._flush_refused():
+            raise StoreUnavailable()
+
+    def _flush_refused(self) -> bool:
+        """Wait until all that waits was tried; False when some of what is kept was refused."""
+        self._refused.try_again()
+        waiter: Any = Waiter()
+
+        def settle(_: Any, error: BaseException | None) -> None:
+            self._wake(waiter.switch, (len(self._refused), error))
+
+        self.submit(lambda transaction: None, settle, LAST)
+        refused, error = self._await(waiter)
+        if error is not None:
+            raise error
+        return not refused
 
     def _start_batch(self) -> None:
         self._scheduled = False

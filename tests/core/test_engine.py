@@ -6,7 +6,9 @@ Of SQLite, or in the second pass of PostgreSQL; what only one of them knows stan
 
 from __future__ import annotations
 
+import math
 import sqlite3
+import time
 
 import gevent
 import peewee
@@ -20,6 +22,7 @@ from onepush_core.errors import Overloaded, StoreUnavailable, UnknownMessage
 from onepush_core.store.database import migrate, open_database
 from onepush_core.store.engine import Engine
 from onepush_core.store.postgres import PostgresEngine
+from onepush_core.store.refused import AGAIN
 from onepush_core.store.sqlite import SqliteEngine
 from onepush_core.store.sqlite_file import PRAGMAS
 
@@ -302,6 +305,105 @@ def test_engine_keeps_a_job_until_it_is_written(open_engine, url):
         while not keys(engine):
             gevent.sleep(0.01)
     assert keys(engine) == [1]
+
+
+class Refused:
+    """A job that adds a row, but for the first ``times`` is refused as if the store were in trouble."""
+
+    def __init__(self, key: int, times: float = math.inf) -> None:
+        self.times = times
+        self.written = 0.0
+        self._job = insert(key)
+
+    def __call__(self, transaction):
+        if self.times:
+            self.times -= 1
+            raise StoreUnavailable
+        self.written = time.monotonic()
+        return self._job(transaction)
+
+
+def keep_refused(engine: Engine, *jobs: Refused, **options) -> None:
+    """Keep jobs, and wait until all have been refused."""
+    for job in jobs:
+        engine.keep(job, **options)
+    refused = gevent.event.Event()
+    engine.submit(insert(0), lambda _, error: refused.set())
+    assert refused.wait(PATIENCE)
+
+
+def test_engine_flushes_what_it_keeps(engine):
+    """What was refused is tried again at once, in its order."""
+    jobs = [Refused(3), Refused(1), Refused(2)]
+    keep_refused(engine, *jobs)
+    for job in jobs:
+        job.times = 0
+    began = time.monotonic()
+    engine.flush()
+    assert time.monotonic() - began < AGAIN
+    assert keys(engine) == [0, 1, 2, 3]
+    assert sorted(jobs, key=lambda job: job.written) == jobs
+
+
+def test_engine_flushes_what_is_refused_meanwhile(engine):
+    """In one commit with those who wait for it: together, and then alone."""
+    engine.keep(Refused(1, times=2))
+    engine.flush()
+    assert keys(engine) == [1]
+
+
+def test_engine_reports_what_it_keeps_as_unwritten(engine):
+    """``flush`` says so as long as it is refused; when the store is well again it is written, once."""
+    job = Refused(1)
+    keep_refused(engine, job)
+    with gevent.Timeout(PATIENCE), pytest.raises(StoreUnavailable):
+        engine.flush()
+    job.times = 0
+    engine.flush()
+    engine.flush()
+    assert keys(engine) == [0, 1]
+
+
+def test_engine_keeps_a_job_however_often_it_is_flushed(engine):
+    """Who flushes again and again in an outage does not use up the tries of what is kept."""
+    job = Refused(1)
+    keep_refused(engine, job, tries=4)
+    for _ in range(5):
+        with pytest.raises(StoreUnavailable):
+            engine.flush()
+    job.times = 0
+    engine.flush()
+    assert keys(engine) == [0, 1]
+
+
+def test_engine_gives_up_a_job_that_it_keeps(engine):
+    """After its tries, however often it is flushed; then ``flush`` does not speak of it any more."""
+    job = Refused(1)
+    keep_refused(engine, job, tries=2)
+    with gevent.Timeout(PATIENCE):
+        while not flushes(engine):
+            gevent.sleep(AGAIN / 5)
+    job.times = 0
+    engine.flush()
+    assert keys(engine) == [0]
+
+
+def flushes(engine: Engine) -> bool:
+    """Whether everything is committed."""
+    try:
+        engine.flush()
+    except StoreUnavailable:
+        return False
+    return True
+
+
+def test_engine_commits_what_it_keeps_when_closed(open_engine, url):
+    """A stop does not lose what the store has refused a moment ago."""
+    engine, job = open_engine(), Refused(1)
+    keep_refused(engine, job)
+    job.times = 0
+    engine.close()
+    assert look_into(url, KEYS) == [(0,), (1,)]
 
 
 def test_engine_runs_what_was_left_for_the_end(engine):

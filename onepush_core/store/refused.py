@@ -1,0 +1,69 @@
+"""Jobs that are kept and that the store has refused: tried again together, soon, or at once when asked."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import gevent
+import structlog
+
+from onepush_core.errors import StoreUnavailable
+
+if TYPE_CHECKING:
+    from onepush_core.store.writer import Job, Settle
+
+log = structlog.get_logger("onepush.store")
+AGAIN = 0.5
+"""Seconds after which what was refused is tried again."""
+
+
+class Kept(NamedTuple):
+    """A job that is kept. ``tries``: how many are left; ``counted``: when the last one was used up."""
+
+    job: Job
+    place: str | None
+    tries: int
+    counted: float = -math.inf
+
+
+class Refused:
+    """In the order in which they were refused. ``submit``: puts a job into the next commit."""
+
+    def __init__(self, submit: Callable[[Job, Settle, str | None], None]) -> None:
+        self._submit = submit
+        self._kept: list[Kept] = []
+        self._is_timed = False
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def add(self, kept: Kept, error: BaseException) -> None:
+        """A try of it has failed."""
+        now = time.monotonic()
+        if now - kept.counted >= AGAIN:  # a flush in between costs none
+            kept = kept._replace(tries=kept.tries - 1, counted=now)
+        if kept.tries < 1 or not isinstance(error, StoreUnavailable):
+            log.error("write_failed", error=type(error).__name__)
+            return
+        self._kept.append(kept)
+        if not self._is_timed:
+            self._is_timed = True
+            gevent.spawn_later(AGAIN, self._try_in_time)
+
+    def try_again(self) -> None:
+        """Try all of them in the next commit."""
+        kept, self._kept = self._kept, []
+        for one in kept:
+            self._submit(one.job, partial(self._settle, one), one.place)
+
+    def _try_in_time(self) -> None:
+        self._is_timed = False
+        self.try_again()
+
+    def _settle(self, kept: Kept, _: Any, error: BaseException | None) -> None:
+        if error is not None:
+            self.add(kept, error)
