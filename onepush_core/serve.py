@@ -25,7 +25,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 
-from onepush_core.errors import ConfigurationError
+from onepush_core.errors import ConfigurationError, OnepushError
 from onepush_core.gateway import Gateway
 from onepush_core.http_worker import QUEUE, CountedRequests, HttpWorker
 from onepush_core.settings_sources import listen_address
@@ -183,6 +183,8 @@ class Server(BaseApplication):
                 self._stop(worker)
         except gevent.Timeout:
             log.warning("stop_took_too_long", seconds=STOP_PATIENCE)
+        except OnepushError as error:  # what is not on record is offered again, by whoever comes next
+            log.error("stop_failed", error=type(error).__name__)
         sys.exit(0)
 
     def _stop(self, worker: HttpWorker) -> None:

@@ -19,15 +19,21 @@ if TYPE_CHECKING:
 log = structlog.get_logger("onepush.store")
 AGAIN = 0.5
 """Seconds after which what was refused is tried again."""
+FAULTS = {"DataError", "IntegrityError", "ProgrammingError"}
+"""Errors of a driver (PEP 249) that say something of the statement, not of the store."""
 
 
 class Kept(NamedTuple):
-    """A job that is kept. ``tries``: how many are left; ``counted``: when the last one was used up."""
+    """A job that is kept. ``tries``: how many are left; ``counted``: when the last one was used up.
+
+    ``is_faulty``: the store is well, and refuses it all the same.
+    """
 
     job: Job
     place: str | None
     tries: int
     counted: float = -math.inf
+    is_faulty: bool = False
 
 
 class Refused:
@@ -39,7 +45,8 @@ class Refused:
         self._is_timed = False
 
     def __len__(self) -> int:
-        return len(self._kept)
+        """How many wait for the store; nobody is to wait for a job that fails for reasons of its own."""
+        return sum(not kept.is_faulty for kept in self._kept)
 
     def add(self, kept: Kept, error: BaseException) -> None:
         """A try of it has failed."""
@@ -49,7 +56,7 @@ class Refused:
         if kept.tries < 1 or not isinstance(error, StoreUnavailable):
             log.error("write_failed", error=type(error).__name__)
             return
-        self._kept.append(kept)
+        self._kept.append(kept._replace(is_faulty=is_fault(error)))
         if not self._is_timed:
             self._is_timed = True
             gevent.spawn_later(AGAIN, self._try_in_time)
@@ -67,3 +74,8 @@ class Refused:
     def _settle(self, kept: Kept, _: Any, error: BaseException | None) -> None:
         if error is not None:
             self.add(kept, error)
+
+
+def is_fault(error: BaseException) -> bool:
+    """Whether the store has refused the statement itself."""
+    return not FAULTS.isdisjoint(kind.__name__ for kind in type(error.__cause__).__mro__)

@@ -397,6 +397,15 @@ def flushes(engine: Engine) -> bool:
     return True
 
 
+def test_engine_does_not_wait_for_a_faulty_job(engine):
+    """The store is well and refuses one statement: that must not hold up what everybody else has written."""
+    engine.keep(lambda transaction: transaction.execute("INSERT INTO thing(key) VALUES (NULL), (1)"))
+    keep_refused(engine)
+    engine.keep(insert(2))
+    engine.flush()
+    assert 2 in keys(engine)
+
+
 def test_engine_commits_what_it_keeps_when_closed(open_engine, url):
     """A stop does not lose what the store has refused a moment ago."""
     engine, job = open_engine(), Refused(1)
