@@ -66,19 +66,22 @@ class Side:
         self._devices.asleep = asleep
         self._firsts: list[float] = []
         self.lasts: list[float] = []
+        self.busiest: list[float] = []
         self._work: list[float] = []
         self._database: list[float] = []
 
     def send(self, idle: Idle) -> None:
         """One send to ALL; what it costs is told without what an idle gateway costs."""
-        began, cpu, base = time.monotonic(), self._one.cpu(), cpu_of_all("postgres")
+        began, cpu, base = time.monotonic(), [*map(cpu_of, self.workers)], cpu_of_all("postgres")
         first, last = self._devices.times_of(self._one)
         self._one.await_dispatched()
         seconds, count = time.monotonic() - began, self._devices.count
         self._firsts.append(first * 1000)
         self.lasts.append(last * 1000)
-        work = self._one.cpu() - cpu - seconds * idle.workers[len(self.workers)]
-        self._work.append(work / count * 1e6)
+        share = seconds * idle.workers[len(self.workers)] / len(self.workers)
+        work = [cpu_of(worker) - then - share for worker, then in zip(self.workers, cpu, strict=True)]
+        self.busiest.append(max(work) * 1000)
+        self._work.append(sum(work) / count * 1e6)
         self._database.append((cpu_of_all("postgres") - base - seconds * idle.database) / count * 1e6)
 
     def tell(self) -> None:
@@ -86,7 +89,8 @@ class Side:
         print(
             f"        {len(self.workers)} worker(s): first frame {spread(self._firsts, 0)} ms,"
             f" last frame {spread(self.lasts, 0)} ms; CPU a delivery:"
-            f" workers {spread(self._work, 1)} us, PostgreSQL {spread(self._database, 1)} us"
+            f" workers {spread(self._work, 1)} us, PostgreSQL {spread(self._database, 1)} us;"
+            f" the busiest worker in all {spread(self.busiest, 0)} ms"
         )
 
 
@@ -148,8 +152,13 @@ def compare(alone: Side, two: Side, rounds: int, idle: Idle) -> None:
             side.send(idle)
     for side in (alone, two):
         side.tell()
-    ratios = [one / other for one, other in zip(alone.lasts, two.lasts, strict=True)]
-    print(f"        two workers against one, until the last frame: x {spread(ratios)}")
+    print(f"        two workers against one, until the last frame: x {ratio(alone.lasts, two.lasts)}")
+    print(f"        by the busiest worker's CPU alone: x {ratio(alone.busiest, two.busiest)}")
+
+
+def ratio(alone: Sequence[float], two: Sequence[float]) -> str:
+    """Of each pair of rounds: median and range."""
+    return spread([one / other for one, other in zip(alone, two, strict=True)])
 
 
 def durable_sends(count: int, rounds: int) -> None:
