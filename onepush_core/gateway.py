@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -331,11 +331,12 @@ class Gateway:
 
     def close(self) -> None:
         """Commit what waits and let go of the store."""
-        if self.cluster:
-            self.ledger.flush()
-            self.cluster.close()
-        self.engine.close()
-        self._lock.release()
+        with ExitStack() as closing:
+            closing.callback(self._lock.release)
+            closing.callback(self.engine.close)
+            if self.cluster:
+                closing.callback(self.cluster.close)
+                self.ledger.flush()
 
     def _watch_hub(self) -> None:
         self.metrics.online.set_function(lambda: len(self.presence))

@@ -103,6 +103,7 @@ class Lane:
         self._last = 0
         self._running = False
         self._failures = 0
+        self._unsettled = False
         self._step_began: float | None = None
 
     @property
@@ -147,11 +148,18 @@ class Lane:
     def _next_step(self) -> Callable[[], None]:
         if not self._caught_up:
             return self._catch_up
+        if self._unsettled:
+            return self._settle
         return self._step if self._waiting else self._refill
 
     def _catch_up(self) -> None:
         self._dispatcher.catch_up(self._app)
         self._caught_up = True
+
+    def _settle(self) -> None:
+        """What the step that failed has brought is on record before it is tried again."""
+        self._dispatcher.flush()
+        self._unsettled = False
 
     def _is_over(self) -> bool:
         return self._dispatcher.stopping or self._ended or not self._fence.is_valid()
@@ -167,14 +175,19 @@ class Lane:
         except Exception as error:
             expected = isinstance(error, OnepushError)
             log.error("dispatch_failed", app=self._app, error=type(error).__name__, exc_info=not expected)
-            self._failures += 1
-            if self._failures >= FAILURES and self._waiting and self._dispatcher.store_is_well():
-                self._postpone(self._waiting.popleft())
+            if step == self._step:
+                self._note_failure()
             gevent.sleep(PATIENCE)
         else:
-            self._failures = 0
+            self._failures = self._failures if step == self._settle else 0
         finally:
             self._step_began = None
+
+    def _note_failure(self) -> None:
+        self._unsettled = True
+        self._failures += 1
+        if self._failures >= FAILURES and self._waiting and self._dispatcher.store_is_well():
+            self._postpone(self._waiting.popleft())
 
     def _postpone(self, task: Task) -> None:
         """Take a message out of the order, and try it again later."""
@@ -201,8 +214,6 @@ class Lane:
 
     def _step(self) -> None:
         """Do some messages together; one with more than a page ends the step, and is gone on with."""
-        if self._failures:  # what the step before has brought is not to be brought again
-            self._dispatcher.flush()
         tasks = list(islice(self._waiting, TOGETHER))
         pages = self._take(tasks)
         holders = self._dispatcher.find_holders(pages)

@@ -32,6 +32,9 @@ class Registry(Protocol):
     def discard(self, device: int) -> None:
         """This device is not connected any more."""
 
+    def renounce(self, device: int) -> None:
+        """This device was announced and does not come."""
+
     def when_alone(self, device: int, callback: Callable[[], object]) -> None:
         """Call back when the device is connected to no other worker any more."""
 
@@ -63,7 +66,7 @@ class Presence:
     def announce(self, device: int) -> None:
         """This device is about to connect, and will believe this connection to be its newest.
 
-        Waits until all workers know; follow with ``add`` or ``discard``. Raises StoreUnavailable.
+        Waits until all workers know; follow with ``add`` or ``renounce``. Raises StoreUnavailable.
         """
         if self._registry is not None:
             self._registry.announce(device)
@@ -84,6 +87,11 @@ class Presence:
             self._remember(device)
         if self._registry is not None:
             self._registry.discard(device)
+
+    def renounce(self, device: int) -> None:
+        """This device was announced and does not come; an older connection of it stays."""
+        if self._registry is not None:
+            self._registry.renounce(device)
 
     def _remember(self, device: int) -> None:
         now = self._monotonic()

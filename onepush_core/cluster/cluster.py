@@ -61,6 +61,7 @@ class Cluster:
         self._tell = tell
         self._tickets = count(1)
         self._asked: dict[int, Asked] = {}
+        self._letting_go: dict[tuple[int, int], Event] = {}
         self._greenlets: list[gevent.Greenlet[..., None]] = []
         self.session = Session(own, lease, self._lapsed, self._lost, self._seen)
         self.exchange = Exchange(engine, self.session, bus, self._hear)
@@ -208,17 +209,26 @@ class Cluster:
             asked.answered.set()
 
     def _let_go(self, word: LetGo) -> None:
-        """Close the sockets, and answer when what was written to them is recorded."""
+        """Close the sockets, and answer when what was written to them is recorded.
+
+        The word comes twice, by two ways, and is answered by both.
+        """
+        question = (word.worker, word.ticket)
+        done = self._letting_go.get(question)
+        if done is None:
+            done = self._letting_go[question] = Event()
+            gevent.spawn_later(FORGOTTEN, self._letting_go.pop, question, None)
+            self._close_moved(word)
+            done.set()
+        if done.wait(FORGOTTEN):
+            self._say(word.worker, Released(word.ticket), word.surely)
+
+    def _close_moved(self, word: LetGo) -> None:
         self.registry.close_moved(word.devices)
         self._settle()
         self.registry.close_moved(word.devices)
         self.registry.await_released(word.devices)
-        try:
-            self._ledger.flush()
-        except OnepushError as error:
-            log.warning("devices_not_released", error=type(error).__name__)
-            return
-        self._say(word.worker, Released(word.ticket), word.surely)
+        self._flush()
 
     def _settle(self) -> None:
         self._local.settle(SETTLING)
@@ -226,6 +236,9 @@ class Cluster:
     def _record(self) -> None:
         """Wait until what was written to sockets is in the ledger."""
         self._settle()
+        self._flush()
+
+    def _flush(self) -> None:
         while True:
             try:
                 return self._ledger.flush()

@@ -55,7 +55,7 @@ class Places:
         """Go on to this page; False where something else may have to go before it."""
         before = self._known.get(app)
         if before is None and len(self._known) >= APPS:
-            self._known.clear()
+            del self._known[next(iter(self._known))]
         latest = before.message if before else 0
         self._known[app] = Place(giver, max(latest, message))
         return before is not None and before.giver == giver and before.message <= message
@@ -102,9 +102,13 @@ class Doubt:
         if now < max(until, self._until):
             return [device for device in devices if device not in cleared]
         self._apps.pop(app, None)
+        if now >= self._until:
+            self._until = 0.0
         return []
 
     def clear(self, app: int, devices: Iterable[int]) -> None:
         """These devices of an app have been looked up."""
+        if not self._until and app not in self._apps:
+            return
         _, cleared = self._apps.setdefault(app, (0.0, set()))
         cleared.update(devices)

@@ -190,7 +190,7 @@ class Incoming:
         app, giver = word.app[0], Giver(word.sender, word.term)
         if in_order is False:
             self._begin_doubt(look_up)
-        elif word.fresh and self._places.changes_hands(app, giver):
+        elif in_order and word.fresh and self._places.changes_hands(app, giver):
             self._begin_doubt(look_up, app)
         return in_order
 
@@ -223,11 +223,6 @@ class Incoming:
 
     def _offer_what_is_open(self, look_up: LookUp, fence: Fence) -> None:
         """Who connects after the ledger was read gets all of it from its backlog, and nothing twice."""
-        if not look_up:
-            return
-        if look_up.doubtful:  # the others have their backlog from here, and transports know what it brought
-            self._local.settle(SETTLING)
-            self._ledger.flush()
         devices = look_up.devices
         for start in range(0, len(devices), TOGETHER):
             self._offer_open_to(devices[start : start + TOGETHER], look_up, fence)
@@ -235,6 +230,10 @@ class Incoming:
             self._doubt.clear(app, cleared)
 
     def _offer_open_to(self, devices: Sequence[int], look_up: LookUp, fence: Fence) -> None:
+        # Those that are not in doubt have their backlog from here, and transports know what it brought.
+        if any(map(look_up.is_doubtful, devices)):
+            self._local.settle(SETTLING)
+            self._ledger.flush()
         before = self._registry.connections(devices)
         for found, due in self._engine.read(lambda transaction: _open(transaction, before, look_up)):
             now = self._registry.connections(before)
@@ -245,7 +244,7 @@ class Incoming:
 
 def _open(transaction: Transaction, here: Mapping[int, object], look_up: LookUp) -> Opened:
     """What is still open of what was asked for, for devices that are here."""
-    doubtful = [device for device in look_up.doubtful if device in here]
+    doubtful = sorted(filter(look_up.is_doubtful, here))
     rows = open_until(transaction, doubtful, look_up.latest)
     if look_up.exact:
         rows += open_among(transaction, sorted(here), look_up.exact)

@@ -14,7 +14,8 @@ Opened = list[tuple[Message, list[Due]]]
 class LookUp:
     """Collects what is asked, so that the ledger is read once for all of it.
 
-    ``messages``: those whose bodies are known already, by key. ``cleared``: devices of each app that miss
+    ``latest``: the last message up to which it is asked what devices have not had before. ``messages``: those
+    whose bodies are known already, by key. ``cleared``: devices of each app that miss
     nothing once they have been looked up.
     """
 
@@ -24,6 +25,8 @@ class LookUp:
         self._until: dict[int, int] = {}
         self._devices: set[int] = set()
         self._exactly: set[tuple[int, int, int]] = set()
+        self._exact: set[int] = set()
+        self.latest = 0
 
     def __bool__(self) -> bool:
         return bool(self._devices)
@@ -37,20 +40,14 @@ class LookUp:
         """Those of these devices that are asked for."""
         return self._devices.intersection(devices) if self._devices else set()
 
-    @property
-    def doubtful(self) -> list[int]:
-        """Those of which it is asked what they have not had before, ascending."""
-        return sorted(self._until)
-
-    @property
-    def latest(self) -> int:
-        """The last message up to which that is asked."""
-        return max(self._until.values(), default=0)
+    def is_doubtful(self, device: int) -> bool:
+        """Whether it is asked what this device has not had before."""
+        return device in self._until
 
     @property
     def exact(self) -> list[int]:
         """Messages that are asked for whatever comes before them, ascending."""
-        return sorted({message for message, _, _ in self._exactly})
+        return sorted(self._exact)
 
     def clear(self, app: int, devices: Iterable[int]) -> None:
         """These devices of an app miss nothing afterwards."""
@@ -66,18 +63,24 @@ class LookUp:
     def add(self, message: int, devices: Iterable[int]) -> None:
         """First deliveries: all that these devices have not had, up to this message."""
         for device in devices:
+            self.latest = max(self.latest, message)
             self._until[device] = max(message, self._until.get(device, 0))
             self._devices.add(device)
 
     def add_again(self, message: int, attempts: Mapping[int, int]) -> None:
         """The same, and this message for whom (to attempts) it was offered so often before."""
         self.add(message, attempts)
-        self._exactly.update((message, device, count) for device, count in attempts.items() if count)
+        repeated = [(message, device, count) for device, count in attempts.items() if count]
+        self._exactly.update(repeated)
+        if repeated:
+            self._exact.add(message)
 
     def add_only(self, message: int, devices: Collection[int]) -> None:
         """The first delivery of this message: what comes before it is on its way to these otherwise."""
         self._devices.update(devices)
         self._exactly.update((message, device, 0) for device in devices)
+        if devices:
+            self._exact.add(message)
 
     def has_asked_for(self, one: Due) -> bool:
         """Whether this delivery is meant."""

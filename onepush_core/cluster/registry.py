@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import gevent
@@ -72,7 +73,7 @@ class Registry:
         self._since: dict[int, int] = {}
         self._newest = 0
         self._live: set[int] = set()
-        self._announced: set[int] = set()
+        self._coming: Counter[int] = Counter()
         self._taken: set[int] = set()
         self._new: dict[int, Claim] = {}
         self._old: dict[int, int] = {}
@@ -87,28 +88,35 @@ class Registry:
         worker does not answer.
         """
         claim = self._begin(device)
+        self._coming[device] += 1
         try:
             if not claim.written.wait(WRITE_PATIENCE):
                 raise StoreUnavailable
             claim.clear.wait(ALONE)
         except BaseException:  # whoever waits for the device may lose patience
-            self._withdraw(device, claim)
+            self.renounce(device)
             raise
-        self._announced.add(device)
 
-    def _withdraw(self, device: int, claim: Claim) -> None:
-        """It does not come, unless it is here by another connection, or about to come by a newer one."""
-        if self._held.get(device) == claim.number and device not in self._live:
-            self.discard(device)
+    def renounce(self, device: int) -> None:
+        """It was announced and does not come; an older connection, or one that is about to come, stays."""
+        self._arrive(device)
+        self._drop_unless_here(device)
+
+    def _arrive(self, device: int) -> None:
+        """One less is about to connect."""
+        self._coming[device] -= 1
+        if self._coming[device] < 1:
+            del self._coming[device]
 
     def add(self, device: int) -> None:
         """A device has connected here. ``when_alone`` tells when it is nowhere else any more."""
-        if device not in self._announced or device not in self._held:
-            self._begin(device)
+        was_announced = device in self._coming
+        self._arrive(device)
+        self._live.add(device)
         if device in self._taken:  # its transport has to know of the connection before it can close it
             gevent.get_hub().loop.run_callback(self._moved, device)
-        self._announced.discard(device)
-        self._live.add(device)
+        elif not was_announced or device not in self._held:
+            self._begin(device)
 
     def _begin(self, device: int) -> Claim:
         self._numbers += 1
@@ -129,12 +137,19 @@ class Registry:
         return claim
 
     def discard(self, device: int) -> None:
-        """It is not connected here any more."""
-        number = self._held.pop(device, None)
-        self._since.pop(device, None)
+        """It is not connected here any more, or was announced and does not come."""
+        if device not in self._live:
+            self._arrive(device)
         self._live.discard(device)
-        self._announced.discard(device)
+        self._drop_unless_here(device)
+
+    def _drop_unless_here(self, device: int) -> None:
+        """Nothing of this device is here; what is about to come holds the claim itself."""
+        if device in self._live or device in self._coming:
+            return
         self._taken.discard(device)
+        self._since.pop(device, None)
+        number = self._held.pop(device, None)
         if number is None:
             return
         claim = self._claims.pop(device, None)
@@ -229,7 +244,7 @@ class Registry:
             if self._bus is not None and device in kept:
                 self._bus.hold(device, claim.number)
             if device not in kept and self._held.get(device) == claim.number:
-                self._moved(device)
+                self._take_away(device)
         clear(claims.values())
 
     def _write_new(self) -> None:
@@ -306,11 +321,14 @@ class Registry:
     def close_moved(self, connections: Mapping[int, int]) -> None:
         """Other workers hold these devices now (key to connection): nothing so old is kept here."""
         for device, number in connections.items():
-            if self._held.get(device, 0) > number:
-                continue
-            if device in self._announced:
-                self._taken.add(device)  # its handshake is not done yet: see ``add``
-            self._moved(device)
+            if self._held.get(device, 0) <= number:
+                self._take_away(device)
+
+    def _take_away(self, device: int) -> None:
+        """Close its connection here, and that of a handshake that is under way when it comes (``add``)."""
+        if device in self._coming:
+            self._taken.add(device)
+        self._moved(device)
 
     def _write_old(self) -> None:
         """Once it is on record what these connections got: who reads the ledger next must not miss it.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import select
 import socket
+from itertools import count
 from typing import Any, TypeVar
 
 import gevent
@@ -28,6 +29,8 @@ CONNECT_TIMEOUT = 5
 Connection = psycopg.Connection[Any]
 T = TypeVar("T")
 POLLS = {Wait.R: select.POLLIN, Wait.W: select.POLLOUT, Wait.RW: select.POLLIN | select.POLLOUT}
+IN_A_ROW = 64
+"""Statements of a pipeline that are sent without a look at the rest of the worker's work."""
 original_poll = gevent.monkey.get_original("select", "poll")
 # Not a job's fault: the server is full, going down, a standby by now, or somebody keeps a lock.
 TROUBLES = (psycopg.OperationalError, psycopg.InterfaceError, errors.ReadOnlySqlTransaction)
@@ -70,15 +73,17 @@ class HubConnection(psycopg.Connection[Any]):
             return super().wait(gen, interval, timeout)
         try:
             wanted = next(gen)
-            while True:
+            for number in count(1):
+                if not number % IN_A_ROW:
+                    gevent.sleep(0)
                 wanted = gen.send(self._await_answer() if wanted == Wait.R else self._await_room(wanted))
         except StopIteration as end:
             result: T = end.value
-            return result
+        return result
 
     def _await_answer(self) -> Ready:
         hub = gevent.get_hub()
-        if self._answered is None:
+        if self._answered is None or self._answered.loop is not hub.loop:
             self._answered = hub.loop.io(self.pgconn.socket, Wait.R)  # psycopg and libev number events alike
         hub.wait(self._answered)
         return Ready.R

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("onepush.store")
 AGAIN = 0.5
 """Seconds after which what was refused is tried again."""
-FAULTS = {"DataError", "IntegrityError", "ProgrammingError"}
+FAULTS = {"DataError", "IntegrityError", "InternalError", "NotSupportedError", "ProgrammingError"}
 """Errors of a driver (PEP 249) that say something of the statement, not of the store."""
 
 
@@ -62,14 +62,21 @@ class Refused:
             gevent.spawn_later(AGAIN, self._try_in_time)
 
     def try_again(self) -> None:
-        """Try all of them in the next commit."""
-        kept, self._kept = self._kept, []
-        for one in kept:
-            self._submit(one.job, partial(self._settle, one), one.place)
+        """Try in the next commit what the store has refused.
+
+        Not what is faulty: a commit with it falls apart into one for each of its jobs.
+        """
+        kept, self._kept = self._kept, [one for one in self._kept if one.is_faulty]
+        self._submit_all([one for one in kept if not one.is_faulty])
 
     def _try_in_time(self) -> None:
         self._is_timed = False
-        self.try_again()
+        kept, self._kept = self._kept, []
+        self._submit_all(kept)
+
+    def _submit_all(self, kept: list[Kept]) -> None:
+        for one in kept:
+            self._submit(one.job, partial(self._settle, one), one.place)
 
     def _settle(self, kept: Kept, _: Any, error: BaseException | None) -> None:
         if error is not None:

@@ -58,10 +58,12 @@ class SqliteEngine:
 
     def close(self) -> None:
         """Commit what waits, end the threads, close their connections."""
-        self.flush()
-        self._thread.apply(self._database.close)
-        self._thread.kill()
-        self._readers.kill()
+        try:
+            self.flush()
+        finally:
+            self._thread.apply(self._database.close)
+            self._thread.kill()
+            self._readers.kill()
 
     def _run_reading(self, job: Job) -> tuple[Any, BaseException | None]:
         """In a thread of its own; an error travels as a value, since gevent prints what a thread raises."""

@@ -57,7 +57,21 @@ class Bench:
     def __init__(self):
         self.store, self.bus, self.moved, self.asked = Store(), Bus(), [], []
         self.released = gevent.event.Event()
-        self.registry = Registry(self.store, Session(), self.bus, self.ask, self.moved.append, lambda: None)
+        self.sockets = set()
+        self.registry = Registry(self.store, Session(), self.bus, self.ask, self.close, lambda: None)
+
+    def close(self, device):
+        """As the transport does when another worker holds the device."""
+        self.moved.append(device)
+        if device in self.sockets:
+            self.sockets.discard(device)
+            self.registry.discard(device)
+
+    def connect(self, device):
+        """A whole handshake."""
+        self.registry.announce(device)
+        self.sockets.add(device)
+        self.registry.add(device)
 
     def ask(self, worker, connections):
         self.asked.append((worker, connections))
@@ -97,6 +111,60 @@ def test_device_taken_over_before_it_is_here_is_closed(bench):
     bench.registry.add(DEVICE)
     gevent.sleep(0)
     assert bench.moved == [DEVICE]
+
+
+def test_device_taken_over_while_its_handshake_waits_is_closed(bench):
+    """The worker before has not answered yet when a third one has the device."""
+    bench.store.former = {DEVICE: Former(ANOTHER, 33)}
+    connecting = gevent.spawn(bench.connect, DEVICE)
+    gevent.sleep(0.01)
+    bench.registry.close_moved({DEVICE: 1})
+    bench.released.set()
+    connecting.get(timeout=1)
+    gevent.sleep(0)
+    assert not bench.sockets
+    assert not bench.registry.holds(DEVICE)
+
+
+def test_device_taken_over_is_not_taken_back_by_an_older_handshake(bench):
+    """One socket is here and another on its way when a third, elsewhere, gets the device: that one stays."""
+    bench.connect(DEVICE)
+    bench.store.former = {DEVICE: Former(ANOTHER, 33)}
+    connecting = gevent.spawn(bench.connect, DEVICE)
+    gevent.sleep(0.01)
+    asked = list(bench.asked)
+    bench.registry.close_moved({DEVICE: 2})
+    bench.released.set()
+    connecting.get(timeout=1)
+    gevent.sleep(0.01)
+    assert bench.asked == asked
+    assert not bench.sockets
+    assert not bench.registry.holds(DEVICE)
+
+
+def test_device_whose_older_socket_ends_keeps_its_newer_claim(bench):
+    """The old connection is over while the new one's handshake goes on."""
+    bench.connect(DEVICE)
+    bench.store.former = {DEVICE: Former(ANOTHER, 33)}
+    connecting = gevent.spawn(bench.connect, DEVICE)
+    gevent.sleep(0.01)
+    bench.sockets.discard(DEVICE)
+    bench.registry.discard(DEVICE)
+    assert bench.registry.holds(DEVICE)
+    bench.released.set()
+    connecting.get(timeout=1)
+    assert bench.registry.holds(DEVICE)
+    assert len(bench.asked) == 1
+
+
+def test_handshake_that_is_renounced_leaves_the_older_connection(bench):
+    """Nothing of a device is here only when its last connection ends."""
+    bench.connect(DEVICE)
+    bench.registry.announce(DEVICE)
+    bench.registry.renounce(DEVICE)
+    assert bench.registry.holds(DEVICE)
+    bench.registry.discard(DEVICE)
+    assert not bench.registry.holds(DEVICE)
 
 
 def test_device_that_comes_back_is_not_closed(bench):

@@ -406,6 +406,22 @@ def test_engine_does_not_wait_for_a_faulty_job(engine):
     assert 2 in keys(engine)
 
 
+def test_engine_does_not_try_a_faulty_job_at_each_flush(engine):
+    """A commit with it falls apart into one for each of its jobs; it has its turn twice a second."""
+    runs = []
+
+    def faulty(transaction):
+        runs.append(time.monotonic())
+        transaction.execute("INSERT INTO thing(key) VALUES (NULL), (1)")
+
+    engine.keep(faulty)
+    keep_refused(engine)
+    tried = len(runs)
+    for _ in range(5):
+        engine.flush()
+    assert len(runs) <= tried + 2 * ((time.monotonic() - runs[0]) // AGAIN)
+
+
 def test_engine_commits_what_it_keeps_when_closed(open_engine, url):
     """A stop does not lose what the store has refused a moment ago."""
     engine, job = open_engine(), Refused(1)

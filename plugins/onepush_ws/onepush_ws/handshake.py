@@ -173,7 +173,7 @@ class WebSocketResource:
             raise
         finally:
             if device is None and announced is not None:
-                self._renounce(announced)
+                self._gateway.presence.renounce(announced)
 
     def _open(self, fd: int, key: str, found: Device | Rejection, early: bytes) -> None:
         sockets.make_nonblocking(fd)
@@ -182,19 +182,14 @@ class WebSocketResource:
         if isinstance(found, Rejection):
             self._hub.close(connection, found.code, found.reason)
         elif connection.state == GONE:
-            self._renounce(found.key)  # the client has hung up while it was looked up
+            self._gateway.presence.renounce(found.key)  # the client has hung up while it was looked up
         elif self._hub.is_full(found.key):
-            self._renounce(found.key)
+            self._gateway.presence.renounce(found.key)
             self._hub.close(connection, CloseCode.TRY_AGAIN_LATER, "too many connections")
         else:
             self._hub.open(connection, found)
         if early and connection.state != GONE:
             self._reader.receive(connection, early)
-
-    def _renounce(self, device: int) -> None:
-        """The device was announced, and does not come."""
-        if device not in self._hub.connections:
-            self._gateway.presence.discard(device)
 
 
 def check_socket(handle: object) -> Refusal | None:
