@@ -30,6 +30,9 @@ class FakePresence(set):
     def announce(self, device):
         """There is no other worker to be told."""
 
+    def renounce(self, device):
+        """Nor now."""
+
     def when_alone(self, device, callback):
         """Nobody else sends it anything."""
         callback()
