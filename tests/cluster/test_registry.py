@@ -77,6 +77,13 @@ class Bench:
         self.asked.append((worker, connections))
         return self.released
 
+    def begin_to_connect(self, device):
+        """Another worker holds the device, and has not answered yet."""
+        self.store.former = {device: Former(ANOTHER, 33)}
+        connecting = gevent.spawn(self.connect, device)
+        gevent.sleep(0.01)
+        return connecting
+
 
 @pytest.fixture
 def bench():
@@ -115,9 +122,7 @@ def test_device_taken_over_before_it_is_here_is_closed(bench):
 
 def test_device_taken_over_while_its_handshake_waits_is_closed(bench):
     """The worker before has not answered yet when a third one has the device."""
-    bench.store.former = {DEVICE: Former(ANOTHER, 33)}
-    connecting = gevent.spawn(bench.connect, DEVICE)
-    gevent.sleep(0.01)
+    connecting = bench.begin_to_connect(DEVICE)
     bench.registry.close_moved({DEVICE: 1})
     bench.released.set()
     connecting.get(timeout=1)
@@ -129,9 +134,7 @@ def test_device_taken_over_while_its_handshake_waits_is_closed(bench):
 def test_device_taken_over_is_not_taken_back_by_an_older_handshake(bench):
     """One socket is here and another on its way when a third, elsewhere, gets the device: that one stays."""
     bench.connect(DEVICE)
-    bench.store.former = {DEVICE: Former(ANOTHER, 33)}
-    connecting = gevent.spawn(bench.connect, DEVICE)
-    gevent.sleep(0.01)
+    connecting = bench.begin_to_connect(DEVICE)
     asked = list(bench.asked)
     bench.registry.close_moved({DEVICE: 2})
     bench.released.set()
@@ -145,9 +148,7 @@ def test_device_taken_over_is_not_taken_back_by_an_older_handshake(bench):
 def test_device_whose_older_socket_ends_keeps_its_newer_claim(bench):
     """The old connection is over while the new one's handshake goes on."""
     bench.connect(DEVICE)
-    bench.store.former = {DEVICE: Former(ANOTHER, 33)}
-    connecting = gevent.spawn(bench.connect, DEVICE)
-    gevent.sleep(0.01)
+    connecting = bench.begin_to_connect(DEVICE)
     bench.sockets.discard(DEVICE)
     bench.registry.discard(DEVICE)
     assert bench.registry.holds(DEVICE)
