@@ -25,8 +25,10 @@ LONGEST_FIRST = (
     *("journey", "core", "cluster", "redis", "oppo", "sms", "tags"),
     *("testing", "authors", "deploy", "ws", "demo", "docs"),
 )
-WAITING = (("cluster",), ("redis", "deploy"))
-"""Folders that hardly do anything but wait: these run beside the others, in a lane each."""
+WAITING = (("cluster", "sms"), ("redis", "deploy", "oppo"))
+"""Folders that do little but wait: these run beside the others, one after the other in each lane."""
+ONE_STORE = {"cluster", "redis", "deploy"}
+"""Folders that know one store only."""
 ON_POSTGRESQL = {
     "journey": ("test_journey.py", "test_promises_*.py", "test_crashes.py", "test_stopping.py"),
     "core": ("test_*.py",),
@@ -49,9 +51,9 @@ def folders() -> list[Path]:
 
 
 def files_on_postgresql(folder: str) -> list[str]:
-    """The files of a folder that run in the second pass. What waits there is for PostgreSQL alone."""
-    waits = any(folder in lane for lane in WAITING)
-    patterns = ON_POSTGRESQL.get(folder, ()) if not LONG else () if waits else ("test_*.py",)
+    """The files of a folder that run in the second pass."""
+    everything = () if folder in ONE_STORE else ("test_*.py",)
+    patterns = everything if LONG else ON_POSTGRESQL.get(folder, ())
     return sorted({str(path) for pattern in patterns for path in (HERE / folder).glob(pattern)})
 
 
