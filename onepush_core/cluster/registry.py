@@ -21,8 +21,6 @@ from onepush_core.store.transaction import Transaction
 log = structlog.get_logger("onepush.cluster")
 GRACE = 0.05
 """Seconds until what was written to a connection that closed is given to the ledger."""
-ALONE = 0.5
-"""Seconds for which a device that connects waits until it is connected nowhere else."""
 LONGEST = 30.0
 """Seconds for which it may record what the device got; it answers, or is given up, long before."""
 WRITE_PATIENCE = 5.0
@@ -84,15 +82,13 @@ class Registry:
         """A device is about to connect here; waits until that is known. Raises StoreUnavailable.
 
         Of two workers to which it connects, the one that says so later has it: say it before the device
-        learns that it is connected. Then nothing is written to its older sockets any more, unless their
-        worker does not answer.
+        learns that it is connected.
         """
         claim = self._begin(device)
         self._coming[device] += 1
         try:
             if not claim.written.wait(WRITE_PATIENCE):
                 raise StoreUnavailable
-            claim.clear.wait(ALONE)
         except BaseException:  # whoever waits for the device may lose patience
             self.renounce(device)
             raise

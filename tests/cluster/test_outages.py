@@ -222,8 +222,8 @@ def test_paused_workers_do_no_harm(start_on, database, own_redis, start_fleet, b
     assert audit(seen.history) == []
 
 
-def test_device_that_has_moved_gets_all_on_its_new_socket(start_on, database, own_redis, proxies):
-    """From its handshake on nothing goes to the old one, though its new worker is cut off from the bus."""
+def test_device_that_has_moved_is_closed_at_once(start_on, database, own_redis, proxies):
+    """Though its new worker is cut off from the bus; from then on all goes to the new socket."""
     way = proxies(own_redis.port)
     here = start_on(database, own_redis.url)()
     there = start_on(database, through(own_redis.url, way))()
@@ -235,10 +235,12 @@ def test_device_that_has_moved_gets_all_on_its_new_socket(start_on, database, ow
     time.sleep(HEARTBEATS)
     wedge(way)
     with other.connect(device) as new:
+        began = time.monotonic()
+        assert drained(old) == []
+        assert time.monotonic() - began < 1.0
         message = client.send("ann")
         assert new.frame()["id"] == message
         client.await_counts(message, handedOff=1)
-    assert drained(old) == []
     other.close()
 
 
