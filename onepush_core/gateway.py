@@ -206,7 +206,7 @@ class Gateway:
 
     def _record_written(self) -> None:
         """Wait until what was handed to connections is in the ledger. Raises StoreUnavailable."""
-        self.offering.settle(SETTLING)
+        self.offering.underway.settle(SETTLING)
         self.ledger.flush()
 
     def _accepted(self, message: Message, source: Source) -> None:

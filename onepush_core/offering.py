@@ -7,13 +7,10 @@ order of acceptance. What they leave goes on in chains beside the lane (``chains
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
-import gevent
 import structlog
-from gevent.event import Event
 
 from onepush_core.asking import Asking
 from onepush_core.chains import Chains
@@ -31,6 +28,7 @@ from onepush_core.store.deliveries import Change
 from onepush_core.store.due import Due
 from onepush_core.store.engine import Engine
 from onepush_core.store.trail import OURSELVES
+from onepush_core.underway import Underway
 
 log = structlog.get_logger("onepush.offering")
 SLOW = 1_000
@@ -58,7 +56,10 @@ class Others(Protocol):
         """Have these devices (to worker) offered there; ``at``: when that was stored. Raises LeaseLost."""
 
     def came_since(self, devices: Sequence[int], at: int) -> list[int]:
-        """Those of these devices that have begun to connect here since, in milliseconds since the epoch."""
+        """Those of these devices that may have been elsewhere since, in milliseconds since the epoch."""
+
+    def connections(self, devices: Iterable[int]) -> Mapping[int, object]:
+        """Of those that are here: which connection; when that changes, it reads its backlog."""
 
     def offer_late(self, message: Message, due: Sequence[Due]) -> list[int]:
         """Have first deliveries that came due offered to devices that are here, in their turn.
@@ -82,7 +83,7 @@ class Offering:
         self._asking = asking
         self._chains = Chains(asking, ledger, clock)
         self._others = others
-        self._running: set[Event] = set()
+        self.underway = Underway()
         self._engine = engine
         self._plugins = plugins
         self._ledger = ledger
@@ -110,12 +111,14 @@ class Offering:
         """
         if keys and not self._asking.outlets:
             self._ledger.note(message, keys, OURSELVES, "waiting", NO_TRANSPORT)
-        with self._recorded():
-            self._first_round(message, keys, last, fresh, fence, holders, at)
+        round_ = Round(message, keys, self._check_back(message), fresh=fresh)
+        self._leave_out_reached(round_, at, fence)
+        with self.underway.offering(message.key, list(round_.remaining)):
+            self._first_round(round_, keys, last, fresh, fence, holders, at)
 
     def _first_round(
         self,
-        message: Message,
+        round_: Round,
         keys: Sequence[int],
         last: int | None,
         fresh: bool,
@@ -123,9 +126,7 @@ class Offering:
         holders: Mapping[int, int] | None,
         at: int,
     ) -> None:
-        round_ = Round(message, keys, self._check_back(message), fresh=fresh)
-        devices = Devices(keys, self._load)
-        self._leave_out_reached(round_, at)
+        message, devices = round_.message, Devices(keys, self._load)
         verdicts, rest = self._reach_connected(round_, devices, fresh, fence, holders, at)
         own = dues_of(verdicts)
         try:
@@ -149,20 +150,28 @@ class Offering:
         )
         self._chains.start(round_, started, fence)
 
-    def _leave_out_reached(self, round_: Round, at: int) -> None:
-        """Who has come here since the page was stored may have got it elsewhere before.
+    def _leave_out_reached(self, round_: Round, at: int, fence: Fence) -> None:
+        """Who may have been elsewhere since the page was stored may have got it there.
 
         What it got there is on record; transports know what they have brought from its backlog here. In a
-        slow step deliveries may have come due and been offered besides. Raises StoreUnavailable.
+        slow step deliveries may have come due and been offered besides. Those whose connections change while
+        the ledger is read have it from their backlogs, or come due again. Raises StoreUnavailable.
         """
         came = self._others.came_since(list(round_.remaining), at) if self._others and at else []
-        if not came:
+        if self._others is None or not came:
             return
-        if time.time() * 1000 - at > SLOW:
-            self._ledger.flush()
-        message = [round_.message.key]
-        open_ = self._engine.read(lambda transaction: due_store.open_among(transaction, came, message))
-        round_.pass_on(set(came).difference(one.device.key for one in open_ if not one.device.attempts))
+        key = round_.message.key
+        with self.underway.watching() as watch:
+            if time.time() * 1000 - at > SLOW:
+                self._ledger.flush()
+            before = self._others.connections(came)
+            open_ = self._engine.read(lambda transaction: due_store.open_among(transaction, came, [key]))
+        now = self._others.connections(came)
+        still = {one.device.key for one in open_ if not one.device.attempts}.difference(watch.offered(key))
+        changed = {one for one in came if now.get(one) != before.get(one)}
+        round_.pass_on(set(came).difference(still - changed))
+        if changed & still:
+            self._chains.come_again(round_.message, sorted(changed & still), fence)
 
     def _reach_connected(
         self,
@@ -193,7 +202,7 @@ class Offering:
             self._chains.come_again(message, late, fence)
             due = [one for one in due if one.device.key not in late]
         if due:
-            with self._recorded():
+            with self.underway.offering(message.key, [one.device.key for one in due]):
                 self._later_round(message, due, fence)
 
     def _later_round(self, message: Message, due: Sequence[Due], fence: Fence) -> None:
@@ -230,14 +239,14 @@ class Offering:
 
     def offer_here(self, message: Message, keys: Sequence[int], fence: Fence) -> None:
         """A first delivery, handed over by another worker, to transports with connections here."""
-        with self._recorded():
+        with self.underway.offering(message.key, keys):
             self._offer_here(
                 Round(message, keys, self._check_back(message)), Devices(keys, self._load), fence
             )
 
     def offer_again_here(self, message: Message, due: Sequence[Due], fence: Fence) -> None:
         """The same for deliveries as they stand in the ledger."""
-        with self._recorded():
+        with self.underway.offering(message.key, [one.device.key for one in due]):
             self._offer_here(*self._round_of(message, due), fence)
 
     def _offer_here(self, round_: Round, devices: Devices, fence: Fence) -> None:
@@ -267,21 +276,6 @@ class Offering:
         round_.pass_on(handed)
         due = self._clock.now() + HANDED_OVER
         return [Change(handed, attempt=False, due=due, untouched=True)]
-
-    @contextmanager
-    def _recorded(self) -> Iterator[None]:
-        """What runs within is waited for by ``settle``."""
-        done = Event()
-        self._running.add(done)
-        try:
-            yield
-        finally:
-            self._running.discard(done)
-            done.set()
-
-    def settle(self, patience: float) -> None:
-        """Wait until what is being offered to connections now is handed to the ledger."""
-        gevent.wait(list(self._running), timeout=patience)
 
     # --- asking ------------------------------------------------------------------------------
 

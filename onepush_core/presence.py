@@ -68,8 +68,11 @@ class Presence:
 
         Waits until all workers know; follow with ``add`` or ``renounce``. Raises StoreUnavailable.
         """
-        if self._registry is not None:
-            self._registry.announce(device)
+        if self._registry is None:
+            return
+        if device in self._keys:  # what its connection of so far has got must be on record first
+            self._returned.add(device)
+        self._registry.announce(device)
 
     def add(self, device: int) -> None:
         """This device is connected."""

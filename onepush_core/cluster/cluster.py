@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count
 from typing import NamedTuple
 
@@ -65,7 +65,9 @@ class Cluster:
         self._greenlets: list[gevent.Greenlet[..., None]] = []
         self.session = Session(own, lease, self._lapsed, self._lost, self._seen)
         self.exchange = Exchange(engine, self.session, bus, self._hear)
-        self.registry = Registry(own, self.session, bus, self._ask_to_let_go, self._moved, self._record)
+        self.registry = Registry(
+            own, self.session, bus, self._ask_to_let_go, self._moved, self._coming, self._record
+        )
         self.outgoing = Outgoing(self.session, self.registry, self.exchange, self._term)
 
     def attach(
@@ -134,8 +136,12 @@ class Cluster:
         self.outgoing.hand_over(message, holders, attempts, fence, at)
 
     def came_since(self, devices: Sequence[int], at: int) -> list[int]:
-        """Those of these devices that have begun to connect here since, in milliseconds since the epoch."""
+        """Those of these devices that may have been elsewhere since, in milliseconds since the epoch."""
         return self.registry.came_since(devices, at)
+
+    def connections(self, devices: Iterable[int]) -> Mapping[int, object]:
+        """Of those that are here: which connection; when that changes, it reads its backlog."""
+        return self.registry.connections(devices)
 
     def offer_late(self, message: Message, due: Sequence[Due]) -> list[int]:
         """Have first deliveries that came due offered to devices that are here, in their turn.
@@ -231,7 +237,7 @@ class Cluster:
         self._flush()
 
     def _settle(self) -> None:
-        self._local.settle(SETTLING)
+        self._local.underway.settle(SETTLING)
 
     def _record(self) -> None:
         """Wait until what was written to sockets is in the ledger."""
@@ -247,6 +253,9 @@ class Cluster:
 
     def _moved(self, device: int) -> None:
         self._tell("device_moved", device)
+
+    def _coming(self, device: int) -> None:
+        self._tell("device_coming", device)
 
     # --- deaths ------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ from onepush_core.store import messages
 from onepush_core.store.due import Due, due_first, open_among, open_until
 from onepush_core.store.engine import Engine
 from onepush_core.store.transaction import Transaction
+from onepush_core.underway import Underway
 
 log = structlog.get_logger("onepush.cluster")
 WAITING = 10_000
@@ -51,8 +52,9 @@ class Local(Protocol):
     def offer_again_here(self, message: Message, due: Sequence[Due], fence: Fence) -> None:
         """Deliveries as they stand in the ledger."""
 
-    def settle(self, patience: float) -> None:
-        """Wait until what is being offered now is handed to the ledger."""
+    @property
+    def underway(self) -> Underway:
+        """What is being offered."""
 
 
 class Work(NamedTuple):
@@ -230,16 +232,19 @@ class Incoming:
             self._doubt.clear(app, cleared)
 
     def _offer_open_to(self, devices: Sequence[int], look_up: LookUp, fence: Fence) -> None:
-        # Those that are not in doubt have their backlog from here, and transports know what it brought.
-        if any(map(look_up.is_doubtful, devices)):
-            self._local.settle(SETTLING)
-            self._ledger.flush()
-        before = self._registry.connections(devices)
-        for found, due in self._engine.read(lambda transaction: _open(transaction, before, look_up)):
-            now = self._registry.connections(before)
-            due = [one for one in due if now.get(one.device.key) == before[one.device.key]]
-            if due:
-                self._local.offer_again_here(found, due, fence)
+        underway = self._local.underway
+        with underway.watching() as watch:
+            # Those that are not in doubt have their backlog from here, and transports know what it brought.
+            if any(map(look_up.is_doubtful, devices)):
+                underway.settle(SETTLING)
+                self._ledger.flush()
+            before = self._registry.connections(devices)
+            for found, due in self._engine.read(lambda transaction: _open(transaction, before, look_up)):
+                now, offered = self._registry.connections(before), watch.offered(found.key)
+                same = [one for one in due if now.get(one.device.key) == before[one.device.key]]
+                due = [one for one in same if one.device.key not in offered]
+                if due:
+                    self._local.offer_again_here(found, due, fence)
 
 
 def _open(transaction: Transaction, here: Mapping[int, object], look_up: LookUp) -> Opened:

@@ -47,8 +47,9 @@ class Registry:
     """The connections of this worker as the others see them.
 
     ``ask(worker, connections)``: have these sockets (device to connection) closed there; an Event that is set
-    when that is done and recorded, or never will be. ``moved(device)``: another worker holds
-    this device now. ``record()``: wait until what was written to sockets is in the ledger.
+    when that is done and recorded, or never will be. ``moved(device)``: another worker holds this device now.
+    ``again(device)``: it is about to connect once more, and may have been elsewhere. ``record()``: wait until
+    what was written to sockets is in the ledger.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Registry:
         bus: Bus | None,
         ask: Callable[[int, dict[int, int]], Event],
         moved: Callable[[int], object],
+        again: Callable[[int], object],
         record: Callable[[], object],
     ) -> None:
         self._engine = engine
@@ -65,6 +67,7 @@ class Registry:
         self._bus = bus
         self._ask = ask
         self._moved = moved
+        self._again = again
         self._record = record
         self._numbers = 0
         self._held: dict[int, int] = {}
@@ -86,6 +89,8 @@ class Registry:
         """
         claim = self._begin(device)
         self._coming[device] += 1
+        if device in self._live:  # from now on others hand over to it, as if it had been here all the time
+            self._again(device)
         try:
             if not claim.written.wait(WRITE_PATIENCE):
                 raise StoreUnavailable
@@ -127,10 +132,14 @@ class Registry:
         claim.number = self._numbers
         self._claims[device] = self._new[device] = claim
         self._held[device] = self._numbers
-        self._since[device] = self._newest = round(time.time() * 1000)
+        self._note(device)
         if self._bus is not None:
             self._bus.hold(device, self._numbers)
         return claim
+
+    def _note(self, device: int) -> None:
+        """What was stored for it before may have been delivered elsewhere."""
+        self._since[device] = self._newest = round(time.time() * 1000)
 
     def discard(self, device: int) -> None:
         """It is not connected here any more, or was announced and does not come."""
@@ -169,10 +178,14 @@ class Registry:
         return device in self._held
 
     def came_since(self, devices: Iterable[int], at: int) -> list[int]:
-        """Those of these devices that have begun to connect here since, in milliseconds since the epoch."""
-        if self._newest < at:
+        """Those of these devices that may have been elsewhere since, in milliseconds since the epoch.
+
+        They have begun to connect here since, or who held them has released them since, or not yet.
+        """
+        since, unreleased = self._since, self._unreleased
+        if self._newest < at and not unreleased:
             return []
-        return [device for device in devices if self._since.get(device, 0) >= at]
+        return [device for device in devices if since.get(device, 0) >= at or device in unreleased]
 
     def when_alone(self, device: int, callback: Callable[[], object]) -> None:
         """Call back when all know that the device is here, and who held it has recorded what it got.
@@ -299,6 +312,8 @@ class Registry:
         left = [one for one in self._unreleased.pop(device, ()) if one is not claim]
         if left:
             self._unreleased[device] = left
+        if device in self._held:
+            self._note(device)
         claim.released.set()
         claim.clear.set()
 

@@ -15,6 +15,7 @@ from onepush_core.cluster.words import Place, hand_over
 from onepush_core.errors import StoreUnavailable
 from onepush_core.objects import App, Device, Message
 from onepush_core.store.due import Due
+from onepush_core.underway import Underway
 
 APP = App(1, "app", "test")
 SENDER, RECEIVER = 1, 2
@@ -55,12 +56,14 @@ class Ledger:
     def __init__(self):
         self.open = []
         self.looked = 0
+        self.meanwhile = lambda: None
 
     def flush(self):
         pass
 
     def read(self, _job):
         self.looked += 1
+        self.meanwhile()
         return self.open
 
 
@@ -70,6 +73,7 @@ class Sockets:
     def __init__(self):
         self.offered = []
         self.then = lambda: None
+        self.underway = Underway()
 
     def offer_here(self, message, keys, _fence):
         self.offered.append((message.key, list(keys)))
@@ -78,9 +82,6 @@ class Sockets:
     def offer_again_here(self, message, due, _fence):
         self.offered.append((message.key, [one.device.key for one in due]))
         self.then()
-
-    def settle(self, _patience):
-        pass
 
 
 class Session:
@@ -177,6 +178,21 @@ def test_who_connects_while_what_is_open_is_offered_is_left_out(bench):
     bench.connections.since = {10: 1 << 60, 11: 1 << 60}
     bench.take(bench.page(3))
     assert bench.sockets.offered[-2:] == [(2, [10, 11]), (3, [11])]
+
+
+def test_what_a_lane_offers_while_the_ledger_is_read_is_left_out(bench):
+    """It was still open when it was read, and goes to the device at this moment."""
+    underway = bench.sockets.underway
+
+    def offer():
+        with underway.offering(2, [10]):
+            pass
+
+    bench.ledger.meanwhile = offer
+    bench.ledger.open = [(message(2), [due(2, 10), due(2, 11)])]
+    bench.sockets.offered.clear()
+    bench.take(bench.page(2, term=3))
+    assert bench.sockets.offered == [(2, [11])]
 
 
 def test_pages_that_wait_share_one_look_into_the_ledger(bench):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import gevent
 import gevent.event
 import pytest
@@ -55,12 +57,14 @@ class Bench:
     """A registry, and what is around it. ``released``: set by the worker that held a device before."""
 
     def __init__(self):
-        self.store, self.bus, self.moved, self.asked = Store(), Bus(), [], []
+        self.store, self.bus, self.moved, self.again, self.asked = Store(), Bus(), [], [], []
         self.released = gevent.event.Event()
         self.sockets = set()
         self.looked_up = gevent.event.Event()
         self.looked_up.set()
-        self.registry = Registry(self.store, Session(), self.bus, self.ask, self.close, lambda: None)
+        self.registry = Registry(
+            self.store, Session(), self.bus, self.ask, self.close, self.again.append, lambda: None
+        )
 
     def close(self, device):
         """As the transport does when another worker holds the device."""
@@ -160,6 +164,33 @@ def test_handshake_that_is_renounced_leaves_the_older_connection(bench):
     assert bench.registry.holds(DEVICE)
     bench.registry.discard(DEVICE)
     assert not bench.registry.holds(DEVICE)
+
+
+def test_transport_hears_of_a_device_that_connects_once_more(bench):
+    """Its older connection may have missed what went elsewhere, and others already hand over to this one."""
+    bench.connect(DEVICE)
+    assert bench.again == []
+    bench.begin_to_connect(DEVICE)
+    assert bench.again == [DEVICE]
+
+
+def test_device_counts_as_coming_until_it_is_released(bench):
+    """However long ago it connected: the worker before may deliver what is stored meanwhile."""
+    bench.store.former = {DEVICE: Former(ANOTHER, 33)}
+    bench.connect(DEVICE)
+    gevent.sleep(0.01)
+    assert bench.registry.came_since([DEVICE, 8], later(60_000)) == [DEVICE]
+    stored = later(0)
+    gevent.sleep(0.01)
+    bench.released.set()
+    gevent.sleep(0.01)
+    assert bench.registry.came_since([DEVICE, 8], stored) == [DEVICE]
+    assert bench.registry.came_since([DEVICE, 8], later(1_000)) == []
+
+
+def later(milliseconds):
+    """So much later than now, since the epoch."""
+    return round(time.time() * 1000) + milliseconds
 
 
 def test_device_that_comes_back_is_not_closed(bench):

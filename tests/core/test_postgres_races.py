@@ -7,6 +7,7 @@ from functools import partial
 
 import gevent
 import pytest
+from gevent.event import Event
 
 from harness.databases import POOL, REQUIRED, missing_server, postgres_url
 from harness.races import overlap
@@ -17,7 +18,7 @@ from onepush_core.plugins import load_plugins
 from onepush_core.settings import Settings, StoreSettings
 from onepush_core.store import apps, deliveries, devices, due, messages, transports, workers
 from onepush_core.store.deliveries import Change, Schedule
-from onepush_core.testing import RecordingSockets
+from onepush_core.testing import RecordingSockets, await_that
 
 pytestmark = pytest.mark.once
 FAR_OFF = 4_000_000_000_000
@@ -310,3 +311,28 @@ def test_page_spares_who_got_it_elsewhere_before_it_is_offered(pair, app):
     here.flush()
     assert sockets.calls == [("m1", keys[:1])]
     assert counts(here, app, "m1") == {"handedOff": 2}
+
+
+def test_page_spares_who_is_offered_it_at_the_same_time(pair, app):
+    """A page whose turn came late: it has come due meanwhile, and is being written to the device's socket."""
+    here, _ = pair
+    sockets, written = RecordingSockets(), Event()
+
+    def write(message, devices, waited):
+        written.wait(5)
+        return [sockets.deliver(message, devices)]
+
+    here.asking.open([Outlet("one", 1, write, first=True, takes=None, deadline=10.0, concurrency=1)])
+    keys = add_devices(here, app, "came")
+    [key] = store(here, app, "m1")
+    here.write(lambda transaction: deliveries.insert_page(transaction, key, keys))
+    stored = round(time.time() * 1000)
+    message = here.find_message("m1")
+    here.presence.add(keys[0])
+    await_that(lambda: here.cluster.registry.is_alone(keys[0]))
+    late = gevent.spawn(here.offering.offer_here, message, keys, here.fence())
+    gevent.sleep(0)
+    here.offering.first_round(message, keys, None, True, here.fence(), {}, stored)
+    written.set()
+    late.get(timeout=5)
+    assert sockets.calls == [("m1", keys)]

@@ -91,6 +91,36 @@ def test_page_read_before_rebinding_is_not_sent(bench):
     assert read_ids(peer) == []
 
 
+def test_device_that_connects_again_gets_no_more_on_its_old_connection(bench):
+    """It may have been elsewhere meanwhile: what is offered waits until its backlog was read again."""
+    device = bench.gateway.add_device()
+    connection, peer = bench.open_live(device)
+    bench.hub.start_over_with(device.key)
+    missed, offered = bench.gateway.add_message(device), bench.gateway.add_message(device)
+    assert bench.deliver(offered, device)[device.key].status is Status.HELD
+    assert read_ids(peer) == []
+    bench.drain_all()
+    assert connection.state == LIVE
+    assert read_ids(peer) == [missed.id, offered.id]
+
+
+def test_page_read_before_starting_over_is_not_sent(bench):
+    """What was read of a backlog before the device connected again was for the old connection alone."""
+    device = bench.gateway.add_device()
+    message = bench.gateway.add_message(device)
+    _, peer = bench.open(device)
+    sent = []
+
+    def interrupt():
+        bench.gateway.before_backlog = lambda: sent.append(read_ids(peer))
+        bench.hub.start_over_with(device.key)
+
+    bench.gateway.before_backlog = interrupt
+    bench.drain_all()
+    assert sent[0] == []
+    assert [one for ids in sent for one in ids] == [message.id]
+
+
 def test_slow_reader_parks_backlog(bench):
     """The backlog of a slow reader stays in the store and goes on when the socket has room."""
     device = bench.gateway.add_device()

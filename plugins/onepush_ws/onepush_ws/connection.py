@@ -45,7 +45,8 @@ class Connection:
     """One socket of one device. It owns ``fd``.
 
     ``device``, ``app``: keys. ``cursor``: key of the last message read from the backlog. ``dirty``:
-    something new came while it was read. ``parked``: it goes on when the queue is flushed.
+    something new came while it was read. ``parked``: it goes on when the queue is flushed. ``turn``: how
+    often its reading was begun anew.
     ``drained``: keys of messages from backlog and queue that the core may not know to be sent yet.
     ``held``: messages answered HELD while draining. ``queue``: frames that the socket does not take
     yet, ``offset`` bytes of the first are written, ``queued`` bytes wait. ``awaiting``: no byte came
@@ -55,6 +56,7 @@ class Connection:
     __slots__ = (
         "acked", "app", "awaiting", "controls", "cursor", "device", "dirty", "drained", "fd", "held", "inbox",
         "ios", "offset", "parked", "queue", "queued", "refilled", "settling", "socket", "state", "texts",
+        "turn",
     )  # fmt: skip
 
     def __init__(self, fd: int, now: float) -> None:
@@ -69,6 +71,7 @@ class Connection:
         self.settling = False
         self.dirty = False
         self.parked = False
+        self.turn = 0
         self.held: deque[Message] | None = None
         self.queue: deque[Pending] | None = None
         self.queued = 0

@@ -28,7 +28,7 @@ class Drain:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        self._waiting: SimpleQueue[Connection] = SimpleQueue()
+        self._waiting: SimpleQueue[tuple[Connection, int]] = SimpleQueue()
         self._greenlets: list[gevent.Greenlet[[Hub], None]] = []
 
     def start(self, hub: Hub, readers: int) -> None:
@@ -41,26 +41,31 @@ class Drain:
 
     def add(self, connection: Connection) -> None:
         """Send a page of this connection's backlog when its turn comes. Does not wait."""
-        self._gateway.presence.when_alone(connection.device, lambda: self._waiting.put(connection))
+        entry = (connection, connection.turn)
+        self._gateway.presence.when_alone(connection.device, lambda: self._waiting.put(entry))
 
     def _work(self, hub: Hub) -> None:
-        for connection in self._waiting:
+        for connection, turn in self._waiting:
             try:
-                self.send_page(hub, connection)
+                if turn == connection.turn:
+                    self.send_page(hub, connection)
             except Exception as error:
                 log.error("backlog_failed", error=type(error).__name__)
-                gevent.spawn_later(RETRY, self.add, connection)
+                gevent.spawn_later(RETRY, self._try_again, connection, turn)
+
+    def _try_again(self, connection: Connection, turn: int) -> None:
+        if turn == connection.turn:
+            self.add(connection)
 
     def send_page(self, hub: Hub, connection: Connection) -> None:
         """Send the next page of a connection's backlog; the connection goes live after an empty one."""
         if connection.state != DRAINING:
             return
         connection.dirty = False
-        rebounds = hub.rebounds
+        turn = connection.turn
         page = self._gateway.backlog(connection.device, after=connection.cursor, limit=PAGE)
-        if hub.rebounds != rebounds:
-            self.add(connection)  # the page may be another person's by now
-            return
+        if connection.turn != turn:
+            return  # it may be another person's by now, or be sent elsewhere
         for message in page:
             if connection.state != DRAINING:
                 return

@@ -39,8 +39,7 @@ class Ended(NamedTuple):
 class Hub:
     """The connections of this worker, by device key and by file descriptor.
 
-    ``removals`` and ``rebounds`` count devices removed or given to another person, for those who were
-    reading the store meanwhile.
+    ``removals`` counts devices removed, for those who were reading the store meanwhile.
     ``drain``: called with a connection whose backlog may be sent (further). ``poller``: see there.
     """
 
@@ -59,7 +58,6 @@ class Hub:
         self._remembered: OrderedDict[int, Ended] = OrderedDict()
         self.stopping = False
         self.removals = 0
-        self.rebounds = 0
         self.frames = FrameCache()
         self.metrics = metrics
         self.reports = reports
@@ -147,23 +145,41 @@ class Hub:
 
     def start_over(self) -> None:
         """This worker was silent for a while: read every backlog again, as if all had connected just now."""
-        self.rebounds += 1  # a page that is being read is not sent
         self.reports.flush()
         for connection in self.connections.values():
-            was, connection.state = connection.state, DRAINING
-            connection.cut_queue()
-            connection.held = None
-            connection.cursor = 0
-            if was != DRAINING:
-                self._drain(connection)
+            self._start_over(connection)
+
+    def start_over_with(self, device: int) -> None:
+        """The device is about to connect once more, and may have been elsewhere meanwhile."""
+        connection = self.connections.get(device)
+        if connection is not None:
+            self._start_over(connection)
+        self.reports.flush()
+
+    def _start_over(self, connection: Connection) -> None:
+        self._forget_waiting(connection)
+        connection.state = DRAINING
+        connection.cursor = 0
+        self._read_again(connection)
 
     def forget_queue(self, device: int) -> None:
         """The device belongs to another person now: what waits for the one before is not sent any more."""
-        self.rebounds += 1
         connection = self.connections.get(device)
-        if connection is not None:
-            connection.cut_queue()
-            connection.held = None
+        if connection is None:
+            return
+        self._forget_waiting(connection)
+        if connection.state == DRAINING:
+            self._read_again(connection)
+
+    def _forget_waiting(self, connection: Connection) -> None:
+        connection.cut_queue()
+        connection.held = None
+
+    def _read_again(self, connection: Connection) -> None:
+        """Send its backlog as it will be; a page of it that is being read now is not sent."""
+        connection.turn += 1
+        connection.parked = False
+        self._drain(connection)
 
     def _leave(self, connection: Connection, code: int) -> None:
         """The connection is no longer its device's; a newer one of the device stays untouched."""
