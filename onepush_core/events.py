@@ -12,6 +12,7 @@ NAMES = (
     "device_rebound",
     "device_moved",
     "device_coming",
+    "device_stays",
     "app_disabled",
     "message_cancelled",
     "worker_paused",
@@ -23,11 +24,11 @@ class Events:
 
     ``device_removed(device_key)``: unregistered. ``device_rebound(device_key)``: registered for
     another person; what was meant for the one before is cancelled. ``device_moved(device_key)``: connected
-    to another worker. ``device_coming(device_key)``: about to connect once more, to this worker; it may have
-    been at another meanwhile, so its backlog is to be read again before its connection here gets more, if no
-    newer one comes. ``app_disabled(app_key)``. ``message_cancelled(message_key)``.
-    ``worker_paused(worker_key)``: this worker was silent for a while and may have missed any of these; what
-    connections have in hand is not to be trusted, their backlogs are.
+    to another worker. ``device_coming(device_key)``: about to connect once more, to this worker; as it may
+    have been at another meanwhile, nothing more goes to its connection here. ``device_stays(device_key)``: it
+    does not come after all; its connection here goes on from its backlog. ``app_disabled(app_key)``.
+    ``message_cancelled(message_key)``. ``worker_paused(worker_key)``: this worker was silent for a while and
+    may have missed any of these; what connections have in hand is not to be trusted, their backlogs are.
     """
 
     def __init__(self) -> None:

@@ -167,11 +167,14 @@ class Offering:
             before = self._others.connections(came)
             open_ = self._engine.read(lambda transaction: due_store.open_among(transaction, came, [key]))
         now = self._others.connections(came)
-        still = {one.device.key for one in open_ if not one.device.attempts}.difference(watch.offered(key))
-        changed = {one for one in came if now.get(one) != before.get(one)}
-        round_.pass_on(set(came).difference(still - changed))
-        if changed & still:
-            self._chains.come_again(round_.message, sorted(changed & still), fence)
+        closed = {one.device.key for one in open_ if one.device.attempts}.union(watch.offered(key))
+        still = {one.device.key for one in open_}.difference(closed)
+        round_.pass_on(set(came).difference(still))
+        changed = {one for one in still if now.get(one) != before.get(one)}
+        changed.update(self._others.came_since(round_.still_open(set(round_.remaining).difference(came)), at))
+        if changed:
+            round_.pass_on(changed)
+            self._chains.come_again(round_.message, sorted(changed), fence)
 
     def _reach_connected(
         self,

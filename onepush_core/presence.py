@@ -92,7 +92,7 @@ class Presence:
             self._registry.discard(device)
 
     def renounce(self, device: int) -> None:
-        """This device was announced and does not come; an older connection of it stays."""
+        """This device was announced and does not come; an older connection of it stays, or is told to go."""
         if self._registry is not None:
             self._registry.renounce(device)
 

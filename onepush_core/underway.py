@@ -6,7 +6,7 @@ the ledger what is still open waits meanwhile, and another one may offer just th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -25,12 +25,16 @@ class Offer(NamedTuple):
 class Watch:
     """All that is offered while it is kept, and what was under way when it began."""
 
-    def __init__(self, underway: Sequence[Offer]) -> None:
-        self.offers = list(underway)
+    def __init__(self) -> None:
+        self._offered: dict[int, set[int]] = {}
 
-    def offered(self, message: int) -> set[int]:
+    def add(self, offer: Offer) -> None:
+        """This is offered."""
+        self._offered.setdefault(offer.message, set()).update(offer.devices)
+
+    def offered(self, message: int) -> Set[int]:
         """To which devices this message was offered."""
-        return {device for offer in self.offers if offer.message == message for device in offer.devices}
+        return self._offered.get(message, frozenset())
 
 
 class Underway:
@@ -46,7 +50,7 @@ class Underway:
         offer = Offer(message, devices, Event())
         self._offers[offer.done] = offer
         for watch in self._watches:
-            watch.offers.append(offer)
+            watch.add(offer)
         try:
             yield
         finally:
@@ -56,7 +60,9 @@ class Underway:
     @contextmanager
     def watching(self) -> Iterator[Watch]:
         """Notice what is offered from now on."""
-        watch = Watch(list(self._offers.values()))
+        watch = Watch()
+        for offer in self._offers.values():
+            watch.add(offer)
         self._watches.append(watch)
         try:
             yield watch

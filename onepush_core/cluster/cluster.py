@@ -11,11 +11,12 @@ import structlog
 from gevent.event import Event
 
 from onepush_core.cluster.bus import Bus
+from onepush_core.cluster.claims import Claim, clear
 from onepush_core.cluster.exchange import Exchange
 from onepush_core.cluster.incoming import SETTLING, Incoming, Local
 from onepush_core.cluster.outgoing import Outgoing
 from onepush_core.cluster.ownership import Lanes, Ownership
-from onepush_core.cluster.registry import Claim, Registry, clear
+from onepush_core.cluster.registry import Registry
 from onepush_core.cluster.session import Lease, Session
 from onepush_core.cluster.words import HandOver, LetGo, Notice, Released, Wake, Word
 from onepush_core.errors import LeaseLost, OnepushError, StoreUnavailable
@@ -65,9 +66,7 @@ class Cluster:
         self._greenlets: list[gevent.Greenlet[..., None]] = []
         self.session = Session(own, lease, self._lapsed, self._lost, self._seen)
         self.exchange = Exchange(engine, self.session, bus, self._hear)
-        self.registry = Registry(
-            own, self.session, bus, self._ask_to_let_go, self._moved, self._coming, self._record
-        )
+        self.registry = Registry(own, self.session, bus, self._ask_to_let_go, tell, self._record)
         self.outgoing = Outgoing(self.session, self.registry, self.exchange, self._term)
 
     def attach(
@@ -250,12 +249,6 @@ class Cluster:
                 return self._ledger.flush()
             except OnepushError:
                 gevent.sleep(AGAIN)
-
-    def _moved(self, device: int) -> None:
-        self._tell("device_moved", device)
-
-    def _coming(self, device: int) -> None:
-        self._tell("device_coming", device)
 
     # --- deaths ------------------------------------------------------------------------------
 

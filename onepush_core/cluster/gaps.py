@@ -23,7 +23,7 @@ class Numbers:
 
     def take(self, number: int) -> bool | None:
         """True: the next one in order. False: others are missing, or it is late. None: a repetition."""
-        if number in self._seen:
+        if number < self._next and number in self._seen:
             return None
         self._seen.append(number)
         in_order = number == self._next

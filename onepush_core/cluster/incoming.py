@@ -240,11 +240,11 @@ class Incoming:
                 self._ledger.flush()
             before = self._registry.connections(devices)
             for found, due in self._engine.read(lambda transaction: _open(transaction, before, look_up)):
-                now, offered = self._registry.connections(before), watch.offered(found.key)
+                keys = {one.device.key for one in due}.difference(watch.offered(found.key))
+                now = self._registry.connections(keys)
                 same = [one for one in due if now.get(one.device.key) == before[one.device.key]]
-                due = [one for one in same if one.device.key not in offered]
-                if due:
-                    self._local.offer_again_here(found, due, fence)
+                if same:
+                    self._local.offer_again_here(found, same, fence)
 
 
 def _open(transaction: Transaction, here: Mapping[int, object], look_up: LookUp) -> Opened:

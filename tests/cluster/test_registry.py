@@ -8,7 +8,7 @@ import gevent
 import gevent.event
 import pytest
 
-from onepush_core.cluster.registry import Registry
+from onepush_core.cluster.registry import KNOWN, Registry
 from onepush_core.cluster.session import Lease
 from onepush_core.store.presence import Former
 
@@ -42,12 +42,16 @@ class Bus:
 
     def __init__(self):
         self.claims = {}
+        self.written = []
+        self.stalled = False
 
     def holders(self, devices):
         return {device: self.claims[device] for device in devices if device in self.claims}
 
-    def hold(self, _device, _connection):
-        pass
+    def hold(self, _device, _connection, written):
+        self.written.append(written)
+        if not self.stalled:
+            written()
 
     def let_go(self, _device, _connection):
         pass
@@ -57,17 +61,18 @@ class Bench:
     """A registry, and what is around it. ``released``: set by the worker that held a device before."""
 
     def __init__(self):
-        self.store, self.bus, self.moved, self.again, self.asked = Store(), Bus(), [], [], []
+        self.store, self.bus, self.moved, self.told, self.asked = Store(), Bus(), [], [], []
         self.released = gevent.event.Event()
         self.sockets = set()
         self.looked_up = gevent.event.Event()
         self.looked_up.set()
-        self.registry = Registry(
-            self.store, Session(), self.bus, self.ask, self.close, self.again.append, lambda: None
-        )
+        self.registry = Registry(self.store, Session(), self.bus, self.ask, self.tell, lambda: None)
 
-    def close(self, device):
-        """As the transport does when another worker holds the device."""
+    def tell(self, event, device):
+        """The transport closes a connection when another worker holds the device."""
+        self.told.append((event, device))
+        if event != "device_moved":
+            return
         self.moved.append(device)
         if device in self.sockets:
             self.sockets.discard(device)
@@ -169,9 +174,51 @@ def test_handshake_that_is_renounced_leaves_the_older_connection(bench):
 def test_transport_hears_of_a_device_that_connects_once_more(bench):
     """Its older connection may have missed what went elsewhere, and others already hand over to this one."""
     bench.connect(DEVICE)
-    assert bench.again == []
-    bench.begin_to_connect(DEVICE)
-    assert bench.again == [DEVICE]
+    assert bench.told == []
+    connecting = bench.begin_to_connect(DEVICE)
+    assert bench.told == [("device_coming", DEVICE)]
+    bench.looked_up.set()
+    connecting.get(timeout=1)
+    bench.registry.announce(DEVICE)
+    bench.registry.renounce(DEVICE)
+    assert bench.told[1:] == [("device_coming", DEVICE), ("device_stays", DEVICE)]
+
+
+def test_connection_is_closed_when_its_device_was_elsewhere_and_comes_again(bench):
+    """Whatever comes of the handshake: another worker has had a newer connection than this one."""
+    bench.connect(DEVICE)
+    bench.store.former = {DEVICE: Former(ANOTHER, 33)}
+    bench.registry.announce(DEVICE)
+    assert not bench.sockets
+    bench.registry.renounce(DEVICE)
+    gevent.sleep(0.01)
+    assert bench.asked == [(ANOTHER, {DEVICE: 33})]
+    assert not bench.registry.holds(DEVICE)
+
+
+def test_connection_is_closed_when_it_is_to_be_while_its_device_comes_again(bench):
+    """Another worker asks for the older connection; the handshake that is under way is newer than that."""
+    bench.connect(DEVICE)
+    connecting = bench.begin_to_connect(DEVICE)
+    bench.registry.close_moved({DEVICE: 1})
+    assert not bench.sockets
+    bench.looked_up.set()
+    connecting.get(timeout=1)
+    assert bench.sockets == {DEVICE}
+
+
+def test_device_waits_until_the_bus_knows_of_it(bench):
+    """What others store for it meanwhile may go elsewhere; a bus that stalls holds it up only so long."""
+    bench.bus.stalled = True
+    connecting = gevent.spawn(bench.connect, DEVICE)
+    gevent.sleep(0.02)
+    assert not connecting.ready()
+    assert not bench.registry.is_alone(DEVICE)
+    bench.bus.written.pop()()
+    connecting.get(timeout=KNOWN / 2)
+    assert bench.registry.is_alone(DEVICE)
+    gevent.spawn(bench.connect, 8).get(timeout=3 * KNOWN)
+    assert bench.registry.is_alone(8)
 
 
 def test_device_counts_as_coming_until_it_is_released(bench):
@@ -210,4 +257,12 @@ def test_find_asks_the_database_for_who_is_not_here_any_more(bench):
     bench.store.holders = {DEVICE: ANOTHER}
     assert bench.registry.find([DEVICE]) == {DEVICE: ANOTHER}
     bench.registry.announce(DEVICE)
+    assert bench.registry.find([DEVICE]) == {DEVICE: OURS}
+
+
+def test_find_asks_the_database_for_who_is_here_and_not_yet_on_the_bus(bench):
+    """The bus still believes it to be at the worker before."""
+    bench.connect(DEVICE)
+    bench.bus.claims = {DEVICE: ANOTHER}
+    bench.store.holders = {DEVICE: OURS}
     assert bench.registry.find([DEVICE]) == {DEVICE: OURS}

@@ -9,7 +9,7 @@ from harness.examples import any_machine
 from onepush_core import Status
 from onepush_ws.connection import DRAINING, LIVE
 from onepush_ws.drain import PAGE
-from tests.ws.doubles import Bench, read_ids
+from tests.ws.doubles import Bench, parse_frames, read_available, read_ids
 
 
 def test_backlog_is_sent_page_by_page(bench):
@@ -92,20 +92,66 @@ def test_page_read_before_rebinding_is_not_sent(bench):
 
 
 def test_device_that_connects_again_gets_no_more_on_its_old_connection(bench):
-    """It may have been elsewhere meanwhile: what is offered waits until its backlog was read again."""
+    """It may have been elsewhere meanwhile; when it does not come, the old one goes on from the backlog."""
     device = bench.gateway.add_device()
     connection, peer = bench.open_live(device)
-    bench.hub.start_over_with(device.key)
+    bench.hub.pause(device.key)
     missed, offered = bench.gateway.add_message(device), bench.gateway.add_message(device)
     assert bench.deliver(offered, device)[device.key].status is Status.HELD
+    bench.drain_all()
     assert read_ids(peer) == []
+    bench.hub.resume(device.key)
     bench.drain_all()
     assert connection.state == LIVE
     assert read_ids(peer) == [missed.id, offered.id]
 
 
+def test_frame_half_written_before_starting_over_is_not_sent_again(bench):
+    """It is finished, and reported a little later; the backlog is read at once."""
+    device = bench.gateway.add_device()
+    connection, peer = bench.open_live(device, narrow=True)
+    message, later = (bench.gateway.add_message(device, alert="x" * 60_000) for _ in range(2))
+    bench.deliver(message, device)
+    assert connection.begun() is message
+    bench.hub.start_over()
+    data = bench.pump(connection, peer)
+    while len(list(parse_frames(data))) < 2:
+        data += peer.recv(1 << 16)
+    frames = parse_frames(data + read_available(peer))
+    assert [frame["id"] for frame in frames] == [message.id, later.id]
+
+
+def test_frames_cut_off_by_starting_over_are_reported_lost(bench):
+    """The connection ends before they come from the backlog."""
+    device = bench.gateway.add_device()
+    connection, _ = bench.open_live(device, narrow=True)
+    messages = [bench.gateway.add_message(device, alert="x" * 60_000) for _ in range(3)]
+    for message in messages:
+        bench.deliver(message, device)
+    bench.hub.start_over()
+    bench.hub.drop(connection)
+    bench.reports.flush()
+    assert {key for key, _ in bench.gateway.recorded(device)} == {message.key for message in messages}
+
+
+def test_message_sent_after_starting_over_is_remembered_as_after_connecting(bench):
+    """The sweep forgets what was sent long ago, not what has just come from the backlog."""
+    device = bench.gateway.add_device()
+    bench.gateway.add_message(device)
+    connection, peer = bench.open_live(device)
+    connection.settle()
+    bench.reports.flush()
+    bench.hub.start_over()
+    message = bench.gateway.add_message(device)
+    bench.drain_all()
+    connection.settle()
+    read_ids(peer)
+    bench.deliver(message, device)
+    assert read_ids(peer) == []
+
+
 def test_page_read_before_starting_over_is_not_sent(bench):
-    """What was read of a backlog before the device connected again was for the old connection alone."""
+    """What was read of a backlog before the worker was silent may have been sent elsewhere since."""
     device = bench.gateway.add_device()
     message = bench.gateway.add_message(device)
     _, peer = bench.open(device)
@@ -113,7 +159,7 @@ def test_page_read_before_starting_over_is_not_sent(bench):
 
     def interrupt():
         bench.gateway.before_backlog = lambda: sent.append(read_ids(peer))
-        bench.hub.start_over_with(device.key)
+        bench.hub.start_over()
 
     bench.gateway.before_backlog = interrupt
     bench.drain_all()

@@ -46,7 +46,7 @@ class Connection:
 
     ``device``, ``app``: keys. ``cursor``: key of the last message read from the backlog. ``dirty``:
     something new came while it was read. ``parked``: it goes on when the queue is flushed. ``turn``: how
-    often its reading was begun anew.
+    often its reading was begun anew. ``unfinished``: key of a message of which a part was written before.
     ``drained``: keys of messages from backlog and queue that the core may not know to be sent yet.
     ``held``: messages answered HELD while draining. ``queue``: frames that the socket does not take
     yet, ``offset`` bytes of the first are written, ``queued`` bytes wait. ``awaiting``: no byte came
@@ -56,7 +56,7 @@ class Connection:
     __slots__ = (
         "acked", "app", "awaiting", "controls", "cursor", "device", "dirty", "drained", "fd", "held", "inbox",
         "ios", "offset", "parked", "queue", "queued", "refilled", "settling", "socket", "state", "texts",
-        "turn",
+        "turn", "unfinished",
     )  # fmt: skip
 
     def __init__(self, fd: int, now: float) -> None:
@@ -72,6 +72,7 @@ class Connection:
         self.dirty = False
         self.parked = False
         self.turn = 0
+        self.unfinished = 0
         self.held: deque[Message] | None = None
         self.queue: deque[Pending] | None = None
         self.queued = 0
@@ -153,6 +154,28 @@ class Connection:
         """True when the message waits in the queue."""
         key = message.key
         return any(waiting.message is not None and waiting.message.key == key for waiting in self.queue or ())
+
+    def begin_turn(self) -> None:
+        """Send no more for now; a page of the backlog that is being read is not sent, either."""
+        self.turn += 1
+        self.parked = False
+        self.state = DRAINING
+
+    def start_over(self) -> None:
+        """Send what is pending from the first message on, but not what is on its way already."""
+        self.begin_turn()
+        waiting = [*self.cut_queue(), *(self.held or ())]
+        self.held = deque(waiting, MAX_HELD) if waiting else None
+        begun = self.begun()
+        self.unfinished = begun.key if begun else 0
+        self.settling = False
+        self.cursor = 0
+
+    def go_live(self) -> None:
+        """The backlog is sent: frames go straight to the socket."""
+        self.held = None
+        self.unfinished = 0
+        self.state = CONGESTED if self.queue else LIVE
 
     def hold(self, message: Message) -> None:
         """Remember a message that the backlog will bring."""

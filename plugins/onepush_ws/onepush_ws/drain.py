@@ -12,7 +12,7 @@ import structlog
 from gevent.queue import SimpleQueue
 
 from onepush_core import Gateway
-from onepush_ws.connection import CONGESTED, DRAINING, LIVE, Connection
+from onepush_ws.connection import DRAINING, Connection
 from onepush_ws.hub import Hub
 
 log = structlog.get_logger("onepush.ws")
@@ -72,15 +72,12 @@ class Drain:
             if connection.queue:
                 connection.parked = True  # a slow reader's backlog stays in the store
                 return
-            hub.send_backlog(connection, message)
+            if message.key != connection.unfinished:
+                hub.send_backlog(connection, message)
             connection.cursor = message.key
         if connection.state != DRAINING:
             return
         if page or connection.dirty:
             self.add(connection)
         else:
-            self._go_live(connection)
-
-    def _go_live(self, connection: Connection) -> None:
-        connection.held = None
-        connection.state = CONGESTED if connection.queue else LIVE
+            connection.go_live()

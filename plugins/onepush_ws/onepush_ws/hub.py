@@ -149,37 +149,33 @@ class Hub:
         for connection in self.connections.values():
             self._start_over(connection)
 
-    def start_over_with(self, device: int) -> None:
-        """The device is about to connect once more, and may have been elsewhere meanwhile."""
+    def pause(self, device: int) -> None:
+        """The device is about to connect once more: what is offered waits for its newer connection."""
         connection = self.connections.get(device)
         if connection is not None:
+            connection.begin_turn()
+
+    def resume(self, device: int) -> None:
+        """It does not come: the connection goes on from its backlog."""
+        connection = self.connections.get(device)
+        if connection is not None:
+            self.reports.flush()
             self._start_over(connection)
-        self.reports.flush()
 
     def _start_over(self, connection: Connection) -> None:
-        self._forget_waiting(connection)
-        connection.state = DRAINING
-        connection.cursor = 0
-        self._read_again(connection)
+        connection.start_over()
+        self._drain(connection)
 
     def forget_queue(self, device: int) -> None:
         """The device belongs to another person now: what waits for the one before is not sent any more."""
         connection = self.connections.get(device)
         if connection is None:
             return
-        self._forget_waiting(connection)
-        if connection.state == DRAINING:
-            self._read_again(connection)
-
-    def _forget_waiting(self, connection: Connection) -> None:
         connection.cut_queue()
         connection.held = None
-
-    def _read_again(self, connection: Connection) -> None:
-        """Send its backlog as it will be; a page of it that is being read now is not sent."""
-        connection.turn += 1
-        connection.parked = False
-        self._drain(connection)
+        if connection.state == DRAINING:
+            connection.begin_turn()
+            self._drain(connection)
 
     def _leave(self, connection: Connection, code: int) -> None:
         """The connection is no longer its device's; a newer one of the device stays untouched."""

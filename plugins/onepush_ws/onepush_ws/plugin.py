@@ -83,7 +83,8 @@ class WebSocketPlugin:
         gateway.on("device_removed", parts.hub.close_device)
         gateway.on("device_rebound", parts.hub.forget_queue)
         gateway.on("device_moved", parts.hub.close_moved)
-        gateway.on("device_coming", parts.hub.start_over_with)
+        gateway.on("device_coming", parts.hub.pause)
+        gateway.on("device_stays", parts.hub.resume)
         gateway.on("worker_paused", lambda _: parts.hub.start_over())
         gateway.on("app_disabled", self._close_app)
 
