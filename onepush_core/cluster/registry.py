@@ -69,9 +69,9 @@ class Registry:
         """
         claim = self._begin(device)
         self._coming[device] += 1
-        if device in self._live:  # from now on others hand over to it, as if it had been here all the time
-            self._tell("device_coming", device)
         try:
+            if device in self._live:  # from now on others hand over to it as if it had been here all the time
+                self._tell("device_coming", device)
             if not claim.written.wait(WRITE_PATIENCE):
                 raise StoreUnavailable
         except BaseException:  # whoever waits for the device may lose patience

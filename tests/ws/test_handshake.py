@@ -8,10 +8,13 @@ import struct
 import time
 from contextlib import ExitStack
 
+import falcon
 import pytest
+from falcon.testing import create_environ
 from websockets.sync.client import connect
 from websockets.utils import accept_key
 
+from onepush_ws.handshake import WebSocketResource
 from tests.ws.raw import TEXT, RawClient, client_frame, handshake
 
 
@@ -180,3 +183,25 @@ def test_handshake_that_nobody_waits_for_leaves_nothing(server):
             assert not server.ask(do="is_online", device=device)
             server.send(device, alert="secret")
         assert all(other.is_open() for other in others)
+
+
+def test_handshake_on_a_closed_socket_gives_the_device_up(bench):
+    """The client has gone before its socket could be taken over: the device is not awaited any more."""
+    device, renounced = bench.gateway.add_device(), []
+    bench.gateway.presence.renounce = renounced.append
+    handle, theirs = socket.socketpair()
+    bench.gateway.before_find = handle.close
+    theirs.close()
+    key = base64.b64encode(bytes(16)).decode()
+    headers = {
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": key,
+    }
+    environ = create_environ("/msgpush.ws", query_string=f"deviceId={device.id}", headers=headers)
+    resource = WebSocketResource(bench.gateway, bench.hub, bench.reader, bench.settings)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        resource.on_get(falcon.Request({**environ, "gunicorn.socket": handle}), falcon.Response())
+    assert renounced == [device.key]
+    assert not bench.hub.sockets

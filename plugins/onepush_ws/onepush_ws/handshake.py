@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 import falcon
@@ -127,9 +127,7 @@ class WebSocketResource:
             refuse(response, found)
             return
         early = take_early_bytes(request.env.get("wsgi.input"))
-        fd: int = request.env["gunicorn.socket"].detach()
-        # From here on gunicorn must not write to the socket: the core's WSGI wrapper sees to that.
-        request.env["onepush.taken_over"] = True
+        fd = self._take_over(request.env, found)
         self._open(fd, request.get_header("Sec-WebSocket-Key", default=""), found, early)
 
     def _check_policy(self, request: falcon.Request) -> Refusal | None:
@@ -175,8 +173,20 @@ class WebSocketResource:
             if device is None and announced is not None:
                 self._gateway.presence.renounce(announced)
 
+    def _take_over(self, env: dict[str, Any], found: Device | Rejection) -> int:
+        """The socket's descriptor. Raises OSError when the socket is closed."""
+        try:
+            fd: int = env["gunicorn.socket"].detach()
+            sockets.make_nonblocking(fd)
+        except BaseException:
+            if isinstance(found, Device):
+                self._gateway.presence.renounce(found.key)
+            raise
+        # From here on gunicorn must not write to the socket: the core's WSGI wrapper sees to that.
+        env["onepush.taken_over"] = True
+        return fd
+
     def _open(self, fd: int, key: str, found: Device | Rejection, early: bytes) -> None:
-        sockets.make_nonblocking(fd)
         connection = self._hub.adopt(fd)
         self._hub.send(connection, switching_protocols(key))
         if isinstance(found, Rejection):
