@@ -112,7 +112,7 @@ class Offering:
         if keys and not self._asking.outlets:
             self._ledger.note(message, keys, OURSELVES, "waiting", NO_TRANSPORT)
         round_ = Round(message, keys, self._check_back(message), fresh=fresh)
-        self._leave_out_reached(round_, at, fence)
+        self._leave_out_reached(round_, at, holders or {}, fence)
         with self.underway.offering(message.key, list(round_.remaining)):
             self._first_round(round_, keys, last, fresh, fence, holders, at)
 
@@ -150,12 +150,13 @@ class Offering:
         )
         self._chains.start(round_, started, fence)
 
-    def _leave_out_reached(self, round_: Round, at: int, fence: Fence) -> None:
+    def _leave_out_reached(self, round_: Round, at: int, elsewhere: Mapping[int, int], fence: Fence) -> None:
         """Who may have been elsewhere since the page was stored may have got it there.
 
         What it got there is on record; transports know what they have brought from its backlog here. In a
         slow step deliveries may have come due and been offered besides. Those whose connections change while
-        the ledger is read have it from their backlogs, or come due again. Raises StoreUnavailable.
+        the ledger is read have it from their backlogs, or come due again; not those that are ``elsewhere`` so
+        far, where they go on to get what is handed over. Raises StoreUnavailable.
         """
         came = self._others.came_since(list(round_.remaining), at) if self._others and at else []
         if self._others is None or not came:
@@ -172,6 +173,7 @@ class Offering:
         round_.pass_on(set(came).difference(still))
         changed = {one for one in still if now.get(one) != before.get(one)}
         changed.update(self._others.came_since(round_.still_open(set(round_.remaining).difference(came)), at))
+        changed.difference_update(elsewhere)
         if changed:
             round_.pass_on(changed)
             self._chains.come_again(round_.message, sorted(changed), fence)

@@ -11,12 +11,13 @@ from gevent.event import Event
 
 from harness.databases import POOL, REQUIRED, missing_server, postgres_url
 from harness.races import overlap
+from onepush_core.cluster.words import decode
 from onepush_core.gateway import Gateway
 from onepush_core.objects import DeliveryState, Draft, Message, Outcome, Registration, Selector, Status
 from onepush_core.outlets import Outlet
 from onepush_core.plugins import load_plugins
 from onepush_core.settings import Settings, StoreSettings
-from onepush_core.store import apps, deliveries, devices, due, messages, transports, workers
+from onepush_core.store import apps, deliveries, devices, due, mail, messages, transports, workers
 from onepush_core.store.deliveries import Change, Schedule
 from onepush_core.testing import RecordingSockets, await_that
 
@@ -336,3 +337,21 @@ def test_page_spares_who_is_offered_it_at_the_same_time(pair, app):
     written.set()
     late.get(timeout=5)
     assert sockets.calls == [("m1", keys)]
+
+
+def test_page_goes_on_to_where_a_device_is_until_it_has_moved(pair, app):
+    """It begins to connect here while the page is looked up: what comes later goes there, too."""
+    here, there = pair
+    came, moves = keys = add_devices(here, app, "came", "moves")
+    [key] = store(here, app, "m1")
+    here.write(lambda transaction: deliveries.insert_page(transaction, key, keys))
+    stored = round(time.time() * 1000)
+    here.presence.add(came)
+    await_that(lambda: here.cluster.registry.is_alone(came))
+    message, holders = here.find_message("m1"), {moves: there.cluster.session.lease.key}
+    moving = gevent.spawn(here.presence.announce, moves)
+    here.offering.first_round(message, keys, None, True, here.fence(), holders, stored)
+    here.flush()
+    moving.get(timeout=5)
+    [word] = there.read(lambda transaction: mail.read(transaction, holders[moves], set()))
+    assert decode(word.payload).devices == [moves]
