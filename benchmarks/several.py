@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import statistics
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -153,12 +154,19 @@ def compare(alone: Side, two: Side, rounds: int, idle: Idle) -> None:
     for side in (alone, two):
         side.tell()
     print(f"        two workers against one, until the last frame: x {ratio(alone.lasts, two.lasts)}")
+    calm = lower_quartile(alone.lasts) / lower_quartile(two.lasts)
+    print(f"        the same of the quickest quarters, disturbed least by others: x {calm:.2f}")
     print(f"        by the busiest worker's CPU alone: x {ratio(alone.busiest, two.busiest)}")
 
 
 def ratio(alone: Sequence[float], two: Sequence[float]) -> str:
     """Of each pair of rounds: median and range."""
     return spread([one / other for one, other in zip(alone, two, strict=True)])
+
+
+def lower_quartile(numbers: Sequence[float]) -> float:
+    """A quarter of them is less."""
+    return statistics.quantiles(numbers, n=4)[0]
 
 
 def durable_sends(count: int, rounds: int) -> None:
