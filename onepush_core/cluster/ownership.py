@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -21,6 +22,10 @@ from onepush_core.store.writer import Settle
 log = structlog.get_logger("onepush.cluster")
 LOOK = 1.0
 """Seconds between two looks for messages that nobody was told of."""
+IDLE = 30.0
+"""Seconds after which an idle lane is anybody's. One that changes hands costs more than a word to its worker:
+all devices of its next pages are looked up in the ledger.
+"""
 STOPPING_LOOK = 0.05
 """The same while this worker stops, and waits for its lanes to come to rest."""
 
@@ -47,16 +52,18 @@ class Ownership:
         session: Session,
         lanes: Lanes,
         wake: Callable[[int, list[int]], object],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine = engine
         self._session = session
         self._lanes = lanes
         self._wake = wake
+        self._monotonic = monotonic
         self._stopping = False
         self._mine: dict[int, Lease] = {}
         self._terms: dict[int, int] = {}
         self._others: dict[int, int] = {}
-        self._idle: set[int] = set()
+        self._idle: dict[int, float] = {}
         self._unknown: set[int] = set()
         self._to_wake: dict[int, set[int]] = defaultdict(set)
 
@@ -64,6 +71,7 @@ class Ownership:
         """A message for this app was stored. Does not wait."""
         lease = self._mine.get(app)
         if lease is not None:
+            self._idle.pop(app, None)
             self._lanes.begin(app, lease)
         elif app in self._others:
             self._wake_soon(self._others[app], app)
@@ -105,20 +113,22 @@ class Ownership:
         """Look for what nobody was told of, and let go of idle lanes, for ever."""
         while True:
             try:
-                self._give_away() if self._stopping else self._look()
+                self._give_away() if self._stopping else self.look()
             except Exception as error:
                 expected = isinstance(error, OnepushError)
                 log.error("lanes_not_looked_after", error=type(error).__name__, exc_info=not expected)
             gevent.sleep(STOPPING_LOOK if self._stopping else LOOK)
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Take up what nobody was told of, and let go of lanes that are idle. Raises StoreUnavailable."""
         key = self._session.lease.key
         waiting = self._engine.read(lambda transaction: workers.apps_to_wake(transaction, key))
         self.woken(waiting)
-        idle = {app for app in self._mine if app not in waiting and self._lanes.is_idle(app)}
-        for app in idle & self._idle:
+        now = self._monotonic()
+        idle = [app for app in self._mine if app not in waiting and self._lanes.is_idle(app)]
+        self._idle = {app: self._idle.get(app, now) for app in idle}
+        for app in [app for app, since in self._idle.items() if now - since >= IDLE]:
             self._release(app)
-        self._idle = idle - self._idle
 
     def _release(self, app: int, settle: Settle | None = None) -> None:
         """An idle lane goes to the worker that accepts the next message.
