@@ -93,8 +93,11 @@ class Presence:
 
     def renounce(self, device: int) -> None:
         """This device was announced and does not come; an older connection of it stays, or is told to go."""
-        if self._registry is not None:
-            self._registry.renounce(device)
+        if self._registry is None:
+            return
+        if device in self._keys:  # the older connection goes on from the backlog
+            self._returned.add(device)
+        self._registry.renounce(device)
 
     def _remember(self, device: int) -> None:
         now = self._monotonic()

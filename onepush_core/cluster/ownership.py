@@ -22,7 +22,7 @@ from onepush_core.store.writer import Settle
 log = structlog.get_logger("onepush.cluster")
 LOOK = 1.0
 """Seconds between two looks for messages that nobody was told of."""
-IDLE = 30.0
+IDLE = 10.0
 """Seconds after which an idle lane is anybody's. One that changes hands costs more than a word to its worker:
 all devices of its next pages are looked up in the ledger.
 """
@@ -101,6 +101,7 @@ class Ownership:
         for app in self._mine:
             self._lanes.end(app)
         self._mine.clear()
+        self._idle.clear()
         self._terms.clear()
         self._others.clear()
 
@@ -136,6 +137,7 @@ class Ownership:
         Tried once: a second try might come when the lane is ours again.
         """
         lease = self._mine.pop(app)
+        self._idle.pop(app, None)
         self._terms.pop(app, None)
         self._lanes.end(app)
         self._engine.submit(lambda transaction: workers.release_lane(transaction, app, lease.key), settle)

@@ -92,3 +92,12 @@ def test_lane_with_messages_now_and_then_is_kept(bench, seen):
     assert bench.ownership.has(APP)
     bench.look_at(2 * IDLE + 1.0)
     assert not bench.ownership.has(APP)
+
+
+def test_lane_that_comes_back_begins_anew(bench):
+    """It was released, and is taken again before the next look."""
+    bench.look_at(1.0, IDLE + 1.0)
+    bench.ownership.take_up(APP)
+    gevent.sleep(0.01)
+    bench.look_at(IDLE + 2.0, IDLE + 3.0)
+    assert bench.ownership.has(APP)

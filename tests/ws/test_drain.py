@@ -121,6 +121,23 @@ def test_frame_half_written_before_starting_over_is_not_sent_again(bench):
     assert [frame["id"] for frame in frames] == [message.id, later.id]
 
 
+def test_frames_that_wait_are_not_sent_on_a_paused_connection(bench):
+    """The device has left it, it may be that nobody reads it any more: the newer connection brings them."""
+    device = bench.gateway.add_device()
+    connection, old = bench.open_live(device, narrow=True)
+    messages = [bench.gateway.add_message(device, alert="x" * 60_000) for _ in range(3)]
+    for message in messages:
+        bench.deliver(message, device)
+    bench.hub.pause(device.key)
+    bench.pump(connection, old)
+    bench.reports.flush()
+    assert {key for key, _ in bench.gateway.recorded(device)} == {messages[0].key}
+    newer, peer = bench.open(device, narrow=True)
+    bench.pump(newer, peer)
+    bench.reports.flush()
+    assert [key for key, _ in bench.gateway.recorded(device)] == [one.key for one in messages]
+
+
 def test_frames_cut_off_by_starting_over_are_reported_lost(bench):
     """The connection ends before they come from the backlog."""
     device = bench.gateway.add_device()

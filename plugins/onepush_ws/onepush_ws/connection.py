@@ -161,11 +161,15 @@ class Connection:
         self.parked = False
         self.state = DRAINING
 
-    def start_over(self) -> None:
-        """Send what is pending from the first message on, but not what is on its way already."""
+    def pause(self) -> None:
+        """Send no more, but what was begun: the rest is for a newer connection, or comes from the backlog."""
         self.begin_turn()
         waiting = [*self.cut_queue(), *(self.held or ())]
         self.held = deque(waiting, MAX_HELD) if waiting else None
+
+    def start_over(self) -> None:
+        """Send what is pending from the first message on, but not what is on its way already."""
+        self.pause()
         begun = self.begun()
         self.unfinished = begun.key if begun else 0
         self.settling = False

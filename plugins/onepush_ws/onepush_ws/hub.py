@@ -153,7 +153,7 @@ class Hub:
         """The device is about to connect once more: what is offered waits for its newer connection."""
         connection = self.connections.get(device)
         if connection is not None:
-            connection.begin_turn()
+            connection.pause()
 
     def resume(self, device: int) -> None:
         """It does not come: the connection goes on from its backlog."""
