@@ -114,8 +114,15 @@ class Listener(Driver):
         except TimeoutError:
             return
         except (*BROKEN, Closed):
+            self._take_rest()
             self._hang_up()
             time.sleep(PAUSE)
+
+    def _take_rest(self) -> None:
+        """What came with the goodbye, behind a frame that could not be confirmed any more."""
+        if self._connection is not None:
+            for frame in self._connection.kept():
+                self._note(frame)
 
     def _connect(self) -> None:
         self._opened = time.monotonic()
